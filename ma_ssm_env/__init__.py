@@ -1,0 +1,38 @@
+"""Five roles control one MuJoCo body on hidden tasks; a single-agent twin plays the same game alone.
+
+    import ma_ssm_env
+
+    team = ma_ssm_env.parallel_env("HalfCheetahVel-v0")          # PettingZoo ParallelEnv
+    many = ma_ssm_env.vector_env("HalfCheetahVel-v0", 256)       # the same, batched
+    twin = ma_ssm_env.single_agent_env("HalfCheetahVel-v0")      # Gymnasium Env
+"""
+
+from ma_ssm_env.parallel import TeamEnv, env, parallel_env
+from ma_ssm_env.policy import Policy, ScriptedPolicy, neutral_policy, random_policy
+from ma_ssm_env.registration import register_all
+from ma_ssm_env.roles import ACTING_ROLES, ROLES
+from ma_ssm_env.scenarios import SCENARIOS
+from ma_ssm_env.single_agent import SingleAgentEnv, SingleAgentVectorEnv, single_agent_env
+from ma_ssm_env.team_vector import TeamVectorEnv, vector_env
+from ma_ssm_env.version import __version__
+
+register_all()
+
+__all__ = [
+    "ACTING_ROLES",
+    "ROLES",
+    "SCENARIOS",
+    "Policy",
+    "ScriptedPolicy",
+    "SingleAgentEnv",
+    "SingleAgentVectorEnv",
+    "TeamEnv",
+    "TeamVectorEnv",
+    "__version__",
+    "env",
+    "neutral_policy",
+    "parallel_env",
+    "random_policy",
+    "single_agent_env",
+    "vector_env",
+]

@@ -1,0 +1,54 @@
+"""Point: a unit mass on two slide joints, pushed in the plane. Learnt in minutes, and solvable by hand.
+
+Force 4.5 N per unit of torque against a viscous drag of 2.25 N s/m gives a terminal speed of 2 m/s on each
+axis; over a control step of 0.1 s the velocity keeps 80% of itself.
+"""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+
+from ma_ssm_env.bodies.body import Array, Body
+
+_XML = """
+<mujoco model="point">
+  <option timestep="0.02" gravity="0 0 0" integrator="Euler"/>
+  <visual><global offwidth="640" offheight="480"/></visual>
+  <worldbody>
+    <light pos="0 0 4"/>
+    <geom name="floor" type="plane" size="10 10 0.1" rgba="0.85 0.88 0.9 1" contype="0" conaffinity="0"/>
+    <camera name="above" pos="0 0 12" fovy="45"/>
+    <body name="point" pos="0 0 0.1">
+      <joint name="x" type="slide" axis="1 0 0" damping="2.25"/>
+      <joint name="y" type="slide" axis="0 1 0" damping="2.25"/>
+      <geom name="point" type="sphere" size="0.1" mass="1" rgba="0.8 0.3 0.2 1" contype="0" conaffinity="0"/>
+    </body>
+  </worldbody>
+  <actuator>
+    <motor joint="x" gear="4.5" ctrlrange="-1 1" ctrllimited="true"/>
+    <motor joint="y" gear="4.5" ctrlrange="-1 1" ctrllimited="true"/>
+  </actuator>
+</mujoco>
+"""
+
+
+def _load() -> mujoco.MjModel:
+    return mujoco.MjModel.from_xml_string(_XML)
+
+
+def _start(model: mujoco.MjModel, generator: np.random.Generator) -> tuple[Array, Array]:
+    del model
+    return generator.uniform(-0.1, 0.1, 2), 0.1 * generator.standard_normal(2)
+
+
+POINT = Body(
+    name="Point",
+    load=_load,
+    frame_skip=5,
+    root=(0, 1),
+    start=_start,
+    control_cost=0.0,
+    healthy=None,
+    source="this project",
+)

@@ -1,0 +1,114 @@
+"""The options that any scenario takes, with their defaults, checked at the door."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from ma_ssm_env.roles import ROLES
+from ma_ssm_env.scenarios import Scenario
+from ma_ssm_env.variations import SPLITS, Split
+
+Observability = Literal["split", "full"]
+Feedback = Literal["step", "episode", "none"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a scenario is played.
+
+    Attributes:
+        episodes_per_trial: inner episodes in a trial, K >= 1.
+        horizon: control steps in an inner episode, H >= 1.
+        observability: `split`, each role senses its own part; or `full`, every acting role also sees
+            positions, velocities and the last reward.
+        feedback: when the reward is *observed*: every `step`; as the mean reward of the inner episode, in
+            the one observation that starts the next (`episode`); or never (`none`). The reward paid is the same.
+        hide_velocities: leave the velocities out (rewards of running tasks still contain the speed).
+        sensor_noise: standard deviation of Gaussian noise on positions and velocities, in their units.
+        bandwidth_cost: reward paid for a step of belief at full rate.
+        absent_roles: roles without an agent; their fields are neutral and their sends cost nothing.
+        muted_roles: roles whose posts are received as 0 by the others (their acts on the torque remain).
+        split: which tasks are drawn: `train`, `validation`, `test` or `ood`.
+        reveal_task: the twin observes the active task in normalised coordinates (the oracle).
+        num_threads: physics threads of a batch.
+        render_mode: None or `rgb_array`.
+    """
+
+    episodes_per_trial: int
+    horizon: int
+    observability: Observability = "split"
+    feedback: Feedback = "step"
+    hide_velocities: bool = False
+    sensor_noise: float = 0.0
+    bandwidth_cost: float = 0.01
+    absent_roles: frozenset[str] = frozenset()
+    muted_roles: frozenset[str] = frozenset()
+    split: Split = "train"
+    reveal_task: bool = False
+    num_threads: int = 1
+    render_mode: str | None = None
+
+
+TEAM_ONLY = frozenset({"observability", "bandwidth_cost", "absent_roles", "muted_roles"})
+TWIN_ONLY = frozenset({"reveal_task"})
+
+
+def make_options(scenario: Scenario, given: dict[str, Any], *, team: bool) -> Options:
+    """Options of `scenario`, from keyword arguments.
+
+    Raises:
+        ValueError: an unknown option (the nearest is named), or a value that the option does not take.
+    """
+    names = {field.name for field in dataclasses.fields(Options)} - (TWIN_ONLY if team else TEAM_ONLY)
+    for name in given:
+        if name not in names:
+            if name in TEAM_ONLY | TWIN_ONLY:
+                kind = "the single-agent twin" if team else "the five-role team"
+                raise ValueError(f"option {name!r} belongs to {kind}, not to this environment")
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(names))} is expected"
+            raise ValueError(f"{scenario.id}: unknown option {name!r}; {hint}")
+    values = {"episodes_per_trial": scenario.episodes_per_trial, "horizon": scenario.horizon, **given}
+    for name in ("absent_roles", "muted_roles"):
+        if name in values:
+            values[name] = _roles(name, values[name])
+    options = Options(**values)
+    for name in ("episodes_per_trial", "horizon", "num_threads"):
+        value = getattr(options, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"option {name}={value!r}: a whole number of at least 1 is expected")
+    for name in ("sensor_noise", "bandwidth_cost"):
+        value = getattr(options, name)
+        if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+            raise ValueError(f"option {name}={value!r}: a finite number of at least 0 is expected")
+    for name in ("hide_velocities", "reveal_task"):
+        if not isinstance(getattr(options, name), bool):
+            raise ValueError(f"option {name}={getattr(options, name)!r}: True or False is expected")
+    _one_of("observability", options.observability, get_args(Observability))
+    _one_of("feedback", options.feedback, get_args(Feedback))
+    _one_of("split", options.split, SPLITS)
+    _one_of("render_mode", options.render_mode, (None, "rgb_array"))
+    scenario.variation.ranges(options.split)
+    if options.absent_roles == set(ROLES):
+        raise ValueError("option absent_roles: at least one role must be present")
+    return options
+
+
+def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"option {name}={value!r}: one of {', '.join(map(repr, allowed))} is expected")
+
+
+def _roles(name: str, value: object) -> frozenset[str]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError(f"option {name}={value!r}: a set of roles is expected, such as {{'{ROLES[0]}'}}")
+    roles = frozenset(value)
+    for role in roles:
+        if role not in ROLES:
+            raise ValueError(f"option {name}: unknown role {role!r}; the roles are {', '.join(ROLES)}")
+    return roles

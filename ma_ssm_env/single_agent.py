@@ -1,0 +1,341 @@
+"""The single-agent twin: one agent controls the same body on the same tasks, trials, reward and clock.
+
+Observation: header, positions, velocities, last torque, last reward, and the active task under
+`reveal_task=True` (the oracle). Action: the torque, in [-1, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.spaces import Box
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from ma_ssm_env.actions import checked_action
+from ma_ssm_env.options import Options, make_options
+from ma_ssm_env.rendering import Renderer
+from ma_ssm_env.roles import HEADER, SENSED, action_box, layout, observation_box
+from ma_ssm_env.scenarios import Scenario, find_scenario
+from ma_ssm_env.streams import checked_seed
+from ma_ssm_env.trial import Outcome, TrialBatch
+
+Float = NDArray[np.float32]
+STATE_FIELDS = (
+    *HEADER,
+    "positions",
+    "velocities",
+    "root_position",
+    "true_last_reward",
+    "return_so_far",
+    "last_torque",
+    "task",
+)
+
+
+class TwinGame:
+    """B worlds of the twin; nothing begins anew by itself."""
+
+    def __init__(self, scenario: Scenario, options: Options, num_worlds: int) -> None:
+        self.scenario, self.options, self.num_worlds = scenario, options, num_worlds
+        self.trials = TrialBatch(scenario, options, num_worlds)
+        m = self.trials.physics.num_actuators
+        sizes = {
+            **dict.fromkeys(HEADER, 1),
+            "positions": self.trials.num_positions,
+            "velocities": self.trials.num_velocities,
+            "root_position": len(scenario.body.root),
+            "last_torque": m,
+            "last_reward": 1,
+            "true_last_reward": 1,
+            "return_so_far": 1,
+            "task": scenario.variation.size,
+            "torque": m,
+        }
+        revealed = ("task",) if options.reveal_task else ()
+        self.observation_fields = layout((*HEADER, *SENSED, *revealed), sizes)
+        self.action_fields = layout(("torque",), sizes)
+        self.state_fields = layout(STATE_FIELDS, sizes)
+        self.observation_space = observation_box(self.observation_fields)
+        self.action_space = action_box(self.action_fields)
+        size = self.state_fields["task"].stop
+        self.state_space = Box(-np.inf, np.inf, (size,), dtype=np.float32)
+        self._last_torque = np.zeros((num_worlds, m), dtype=np.float32)
+        self._worlds = np.arange(num_worlds)
+
+    def reset(self, seed: int | Sequence[int] | None, options: Mapping[str, Any] | None) -> None:
+        """Begin the next trial of every world."""
+        tasks = self.trials.tasks_of_options(options)
+        self.trials.seed(seed)
+        self.begin_trials(self._worlds, tasks)
+
+    def begin_trials(self, worlds: NDArray[np.int64], tasks: NDArray[np.float64] | None = None) -> None:
+        """Begin the next trial of `worlds` alone."""
+        self.trials.begin_trials(worlds, tasks)
+        self._last_torque = self._last_torque.copy()
+        self._last_torque[worlds] = 0.0
+
+    def step(self, torque: Float) -> Outcome:
+        """One control step under a checked torque [B, m]."""
+        self._last_torque = torque
+        return self.trials.step(torque)
+
+    def observe(self) -> Float:
+        """What the agent observes now [B, O]; a fresh array."""
+        trials = self.trials
+        parts = [
+            trials.header(),
+            trials.positions(),
+            trials.velocities(),
+            self._last_torque,
+            trials.feedback[:, None],
+        ]
+        if self.options.reveal_task:
+            parts.append(trials.normalised_task())
+        return np.concatenate(parts, axis=1)
+
+    def state(self) -> Float:
+        """The state of the game [B, S], for critics in training."""
+        trials = self.trials
+        return np.concatenate(
+            [
+                trials.header(),
+                trials.positions(),
+                trials.velocities(),
+                trials.root_position(),
+                trials.last_reward[:, None].astype(np.float32),
+                trials.return_so_far[:, None].astype(np.float32),
+                self._last_torque,
+                trials.normalised_task(),
+            ],
+            axis=1,
+        )
+
+    def clone_state(self) -> dict[str, Any]:
+        """A copy of everything that decides how the game goes on."""
+        return {"trials": self.trials.clone_state(), "last_torque": self._last_torque.copy()}
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `clone_state` gave."""
+        self.trials.restore_state(state["trials"])
+        self._last_torque = state["last_torque"].copy()
+
+
+class SingleAgentEnv(gym.Env[Float, Float]):
+    """One world of the twin as a Gymnasium environment; an episode is a trial, and its end a termination."""
+
+    def __init__(self, scenario: str | Scenario, **options: Any) -> None:
+        self.scenario = find_scenario(scenario)
+        self.options = make_options(self.scenario, options, team=False)
+        self.game = TwinGame(self.scenario, self.options, 1)
+        self.metadata = {
+            "render_modes": ["rgb_array"],
+            "render_fps": round(1.0 / self.game.trials.physics.control_dt),
+        }
+        self.render_mode = self.options.render_mode
+        self.observation_space = self.game.observation_space
+        self.action_space = self.game.action_space
+        self.state_space = self.game.state_space
+        self._running = False
+        self._renderer: Renderer | None = None
+
+    def observation_fields(self) -> dict[str, slice]:
+        """Where each field lies in the observation."""
+        return dict(self.game.observation_fields)
+
+    @property
+    def state_fields(self) -> dict[str, slice]:
+        """Where each field lies in `state()`."""
+        return dict(self.game.state_fields)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float, dict[str, Any]]:
+        """Begin the next trial; a seed starts the random streams anew, `options={"task": ...}` gives the task."""
+        super().reset(seed=seed)
+        self.game.reset(None if seed is None else checked_seed(seed), options)
+        self._running = True
+        return self.game.observe()[0], {}
+
+    def step(self, action: Any) -> tuple[Float, float, bool, bool, dict[str, Any]]:
+        """One control step.
+
+        Raises:
+            RuntimeError: before `reset`, or after the end of the trial.
+            ValueError: an action that is not a finite vector of the right size; nothing has changed then.
+        """
+        if not self._running:
+            raise RuntimeError(f"{self.scenario.id}: no trial is running; call reset() first")
+        shape = self.game.action_space.shape
+        torque = checked_action(self.scenario.id, "the agent", action, shape)[None]
+        result = self.game.step(torque)
+        ended = bool(result.trial_ended[0])
+        self._running = not ended
+        infos: dict[str, Any] = {
+            "episode_ended": bool(result.episode_ended[0]),
+            "episode_return": float(result.episode_return[0]),
+            "physics_unstable": bool(result.unstable[0]),
+        }
+        infos |= {"reward_" + name: float(term[0]) for name, term in result.terms.items()}
+        return self.game.observe()[0], float(result.reward[0]), ended, False, infos
+
+    def set_tasks(self, task: Any | None) -> None:
+        """Play this task in every trial from the next reset on; None draws tasks from the split again."""
+        self.game.trials.set_tasks(task)
+
+    def state(self) -> Float:
+        """The state of the game [S], for critics in training."""
+        return self.game.state()[0]
+
+    def render(self) -> Any:
+        """A frame [480, 640, 3] under `render_mode="rgb_array"`, else None."""
+        if self.render_mode is None:
+            return None
+        if self._renderer is None:
+            self._renderer = Renderer(self.game.trials.physics)
+        return self._renderer.frame(0)
+
+    def close(self) -> None:
+        """Release the renderer; closing twice is fine."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def clone_state(self) -> dict[str, Any]:
+        """Everything that decides how this trial and later ones go on."""
+        return {"game": self.game.clone_state(), "running": self._running}
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `clone_state` gave, bit for bit."""
+        self.game.restore_state(state["game"])
+        self._running = bool(state["running"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        options = {name: getattr(self.options, name) for name in self.options.__dataclass_fields__}
+        for name in ("observability", "bandwidth_cost", "absent_roles", "muted_roles"):
+            options.pop(name)
+        return {"scenario": self.scenario.id, "options": options, "state": self.clone_state(), "spec": self.spec}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        type(self).__init__(self, state["scenario"], **state["options"])
+        self.restore_state(state["state"])
+        self.spec = state["spec"]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SingleAgentEnv:
+        copy = type(self).__new__(type(self))
+        copy.__setstate__(self.__getstate__())
+        memo[id(self)] = copy
+        return copy
+
+
+class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
+    """B worlds of the twin as a Gymnasium vector environment that resets finished worlds in the same step.
+
+    World i of `reset(seed=s)` is bit for bit the single environment under `reset(seed=s + i)`. In steps in
+    which trials end, `infos` holds `final_obs` and `final_info` with their masks, as Gymnasium's do.
+    """
+
+    def __init__(self, scenario: str | Scenario, num_envs: int = 1, **options: Any) -> None:
+        if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
+            raise ValueError(f"num_envs={num_envs!r}: a whole number of at least 1 is expected")
+        self.scenario = find_scenario(scenario)
+        self.options = make_options(self.scenario, options, team=False)
+        self.game = TwinGame(self.scenario, self.options, num_envs)
+        self.num_envs = num_envs
+        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": ["rgb_array"]}
+        self.render_mode = self.options.render_mode
+        self.single_observation_space = self.game.observation_space
+        self.single_action_space = self.game.action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.state_space = self.game.state_space
+        self._renderer: Renderer | None = None
+        self._started = False
+
+    def observation_fields(self) -> dict[str, slice]:
+        """Where each field lies in an observation."""
+        return dict(self.game.observation_fields)
+
+    @property
+    def state_fields(self) -> dict[str, slice]:
+        """Where each field lies in a row of `state()`."""
+        return dict(self.game.state_fields)
+
+    def reset(
+        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float, dict[str, Any]]:
+        """Begin the next trial of every world; world i is seeded with `seed + i` (or `seed[i]`)."""
+        self.game.reset(seed, options)
+        self._started = True
+        return self.game.observe(), {}
+
+    def step(
+        self, actions: Any
+    ) -> tuple[Float, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """One control step of every world under torques [B, m]."""
+        if not self._started:
+            raise RuntimeError(f"{self.scenario.id}: step before reset; call reset() first")
+        game = self.game
+        shape = (self.num_envs, game.action_space.shape[0])
+        result = game.step(checked_action(self.scenario.id, "the agent", actions, shape))
+        infos: dict[str, Any] = {
+            "episode_ended": result.episode_ended,
+            "episode_return": result.episode_return,
+            "physics_unstable": result.unstable.copy(),
+        }
+        infos |= {"reward_" + name: np.array(term, dtype=np.float64) for name, term in result.terms.items()}
+        done = np.flatnonzero(result.trial_ended)
+        if done.size:
+            final = np.full(self.num_envs, None, dtype=object)
+            last = game.observe()
+            for world in done:
+                final[world] = last[world]
+            ended = result.trial_ended.copy()
+            infos["final_info"] = {**{name: np.array(value) for name, value in infos.items()}}
+            infos["final_obs"], infos["_final_obs"], infos["_final_info"] = final, ended, ended.copy()
+            game.begin_trials(done)
+        never = np.zeros(self.num_envs, dtype=bool)
+        return game.observe(), result.reward.copy(), result.trial_ended.copy(), never, infos
+
+    def set_tasks(self, tasks: Any | None) -> None:
+        """Pin one task for all worlds, or one a world, for trials that begin from now on; None draws again."""
+        self.game.trials.set_tasks(tasks)
+
+    def state(self) -> Float:
+        """The state of every world [B, S], for critics in training."""
+        return self.game.state()
+
+    def render(self) -> Any:
+        """A tuple of frames, one a world, under `render_mode="rgb_array"`, else None."""
+        if self.render_mode is None:
+            return None
+        if self._renderer is None:
+            self._renderer = Renderer(self.game.trials.physics)
+        return tuple(self._renderer.frame(world) for world in range(self.num_envs))
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Release the renderer."""
+        del kwargs
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def clone_state(self) -> dict[str, Any]:
+        """Everything that decides how the worlds go on."""
+        return {"game": self.game.clone_state(), "started": self._started}
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `clone_state` gave, bit for bit."""
+        self.game.restore_state(state["game"])
+        self._started = bool(state["started"])
+
+
+def single_agent_env(scenario: str | Scenario, num_envs: int | None = None, **options: Any) -> Any:
+    """The single-agent twin of a scenario: a Gymnasium `Env`, or a `VectorEnv` where `num_envs` is given."""
+    if num_envs is None:
+        return SingleAgentEnv(scenario, **options)
+    return SingleAgentVectorEnv(scenario, num_envs, **options)

@@ -1,0 +1,151 @@
+"""The batched view of the five-role game: B worlds, finished ones begun anew in the same step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from ma_ssm_env.options import make_options
+from ma_ssm_env.scenarios import Scenario, find_scenario
+from ma_ssm_env.team import TeamGame
+
+Float = NDArray[np.float32]
+Arrays = dict[str, Any]
+
+
+class TeamVectorEnv:
+    """B worlds of the five-role team, stepped together; not a PettingZoo class, but its batched shape.
+
+    World i of `reset(seed=s)` is bit for bit `parallel_env(...)` under `reset(seed=s + i)`; a world whose
+    trial ends begins its next trial in the same step, as `parallel_env(...).reset()` would, and its last
+    observation is in `infos["final_obs"]`.
+
+    Step infos, arrays over worlds: `task_reward`, `rate_cost`, `bits`, `snr` [B, 1] and `channel_noise`
+    [B, d] of this step's channel (for learners that differentiate through it), `episode_ended`,
+    `episode_return`, `physics_unstable`, `reward_<term>`, and, in steps in which a trial ended,
+    `final_obs` (agent -> [B, O]), `final_state` [B, S] and the mask `_final_obs` [B].
+    """
+
+    def __init__(self, scenario: str | Scenario, num_envs: int, **options: Any) -> None:
+        if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
+            raise ValueError(f"num_envs={num_envs!r}: a whole number of at least 1 is expected")
+        self.scenario = find_scenario(scenario)
+        self.options = make_options(self.scenario, options, team=True)
+        self.game = TeamGame(self.scenario, self.options, num_envs)
+        self.num_envs = num_envs
+        self.metadata: dict[str, Any] = {"name": self.scenario.id, "autoreset_mode": AutoresetMode.SAME_STEP}
+        self.render_mode = self.options.render_mode
+        self.agents: list[str] = list(self.game.agents)
+        self.possible_agents: list[str] = list(self.game.agents)
+        self.state_space = self.game.state_space
+        self._started = False
+
+    def single_observation_space(self, agent: str) -> Box:
+        """Observations of one world's agent."""
+        return self.game.observation_spaces[self._known(agent)]
+
+    def single_action_space(self, agent: str) -> Box:
+        """Actions of one world's agent."""
+        return self.game.action_spaces[self._known(agent)]
+
+    def observation_fields(self, agent: str) -> dict[str, slice]:
+        """Where each field lies in the agent's observation."""
+        return dict(self.game.observation_fields[self._known(agent)])
+
+    def action_fields(self, agent: str) -> dict[str, slice]:
+        """Where each field lies in the agent's action."""
+        return dict(self.game.action_fields[self._known(agent)])
+
+    @property
+    def state_fields(self) -> dict[str, slice]:
+        """Where each field lies in a row of `state()`."""
+        return dict(self.game.state_fields)
+
+    def reset(
+        self, seed: int | Sequence[int] | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Float], Arrays]:
+        """Begin the next trial of every world: observations agent -> [B, O], and infos.
+
+        Args:
+            seed: world i starts its random streams anew from `seed + i` (or `seed[i]`).
+            options: `{"task": ...}`: one task for all worlds, or one a world.
+        """
+        self.game.reset(seed, options)
+        self._started = True
+        return self.game.observe(), {}
+
+    def step(
+        self, actions: Mapping[str, Any]
+    ) -> tuple[
+        dict[str, Float],
+        dict[str, NDArray[np.float64]],
+        dict[str, NDArray[np.bool_]],
+        dict[str, NDArray[np.bool_]],
+        Arrays,
+    ]:
+        """One control step of every world; actions agent -> [B, A]. Errors as `TeamEnv.step`."""
+        if not self._started:
+            raise RuntimeError(f"{self.scenario.id}: step before reset; call reset() first")
+        game = self.game
+        result, cost = game.step(game.checked_actions(actions, batched=True))
+        infos: Arrays = {
+            "task_reward": result.reward.copy(),
+            "rate_cost": cost,
+            "bits": game.blackboard.bits.copy(),
+            "snr": game.blackboard.snr.copy(),
+            "channel_noise": game.blackboard.noise.copy(),
+            "episode_ended": result.episode_ended,
+            "episode_return": result.episode_return,
+            "physics_unstable": result.unstable.copy(),
+        }
+        for name, term in result.terms.items():
+            infos["reward_" + name] = np.array(term, dtype=np.float64)
+        done = np.flatnonzero(result.trial_ended)
+        if done.size:
+            infos["final_obs"] = game.observe()
+            infos["final_state"] = game.state()
+            infos["_final_obs"] = result.trial_ended.copy()
+            game.begin_trials(done)
+        reward = result.reward - cost
+        return (
+            game.observe(),
+            {a: reward.copy() if game.active(a) else np.zeros(self.num_envs) for a in self.agents},
+            {a: result.trial_ended.copy() for a in self.agents},
+            {a: np.zeros(self.num_envs, dtype=bool) for a in self.agents},
+            infos,
+        )
+
+    def set_tasks(self, tasks: Any | None) -> None:
+        """Pin one task for all worlds, or one a world, for trials that begin from now on; None draws again."""
+        self.game.trials.set_tasks(tasks)
+
+    def state(self) -> Float:
+        """The state of every world [B, S], for critics in training."""
+        return self.game.state()
+
+    def clone_state(self) -> dict[str, Any]:
+        """Everything that decides how the worlds go on."""
+        return {"game": self.game.clone_state(), "started": self._started}
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `clone_state` gave, bit for bit."""
+        self.game.restore_state(state["game"])
+        self._started = bool(state["started"])
+
+    def close(self) -> None:
+        """Nothing is held open; closing twice is fine."""
+
+    def _known(self, agent: str) -> str:
+        if agent not in self.game.observation_spaces:
+            raise ValueError(f"{self.scenario.id}: unknown agent {agent!r}; the agents are {', '.join(self.agents)}")
+        return agent
+
+
+def vector_env(scenario: str | Scenario, num_envs: int, **options: Any) -> TeamVectorEnv:
+    """`num_envs` worlds of the five-role team of a scenario; options are those of `Options`."""
+    return TeamVectorEnv(scenario, num_envs, **options)

@@ -1,0 +1,297 @@
+"""Trials of B worlds: the clock, the hidden task, the body, the plain task reward, and what of it is observed.
+
+A trial is K inner episodes of at most H control steps on one hidden task. When an inner episode ends, the
+body is put at a fresh start state and the task stays. The end of the trial is part of the game: a
+termination. Broken physics ends the trial too, and each missing step is paid the law's worst reward.
+The team and the single-agent twin are two views of this one class.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ma_ssm_env.options import Options
+from ma_ssm_env.physics import Physics
+from ma_ssm_env.scenarios import Scenario
+from ma_ssm_env.streams import Purpose, checked_seed, entropy_seed, substream
+from ma_ssm_env.variations import Transition
+
+Array = NDArray[np.float64]
+Float = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+RESET_OPTIONS = ("task",)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one control step did in B worlds.
+
+    Attributes:
+        reward: plain task reward [B]; where physics broke, the law's worst for every missing step.
+        terms: the reward's terms by name, each [B] (0 where physics broke).
+        episode_ended: an inner episode ended [B].
+        episode_return: its return where one ended, else 0 [B].
+        trial_ended: the trial ended [B].
+        unstable: physics broke [B].
+        steps: control steps that the inner episode had when it ended, this one included [B].
+    """
+
+    reward: Array
+    terms: dict[str, Array]
+    episode_ended: Mask
+    episode_return: Array
+    trial_ended: Mask
+    unstable: Mask
+    steps: NDArray[np.int64]
+
+
+class TrialBatch:
+    """B worlds, each in a trial of its own.
+
+    Attributes:
+        task: the hidden task in the law's units [B, k].
+        seeds, trial, episode, clock: the address of each world in its random streams, and the control step
+            of the inner episode [B].
+        episode_start: 1 where the present observation is the first of an inner episode [B].
+        feedback: the observed reward [B].
+        last_reward: the last plain task reward, undelayed and unfiltered [B].
+        return_so_far: return of the running inner episode [B].
+    """
+
+    def __init__(self, scenario: Scenario, options: Options, num_worlds: int) -> None:
+        self.scenario, self.options, self.num_worlds = scenario, options, num_worlds
+        self.variation = scenario.variation
+        self.physics = Physics(scenario.body, num_worlds, options.num_threads)
+        model = self.physics.model
+        root = set(scenario.body.root)
+        if self.variation.place:
+            self._position_columns = np.arange(model.nq)
+        else:
+            self._position_columns = np.array([i for i in range(model.nq) if i not in root], dtype=np.int64)
+        # A contiguous range of columns is a view, several times faster to copy than an index.
+        self._position_slice = _as_slice(self._position_columns)
+        self._root = _as_slice(np.array(scenario.body.root))
+        self.num_positions = len(self._position_columns)
+        self.num_velocities = 0 if options.hide_velocities else int(model.nv)
+        B = num_worlds
+        self.seeds = np.zeros(B, dtype=np.int64)
+        self.trial = np.full(B, -1, dtype=np.int64)
+        self.episode = np.zeros(B, dtype=np.int64)
+        self.clock = np.zeros(B, dtype=np.int64)
+        self.seeded = False
+        self.task = np.zeros((B, self.variation.size))
+        probe = self.variation.target(self.variation.tasks("test")[0])
+        self._target = np.zeros((B, len(probe)))
+        self.pinned_tasks: Array | None = None
+        self.episode_start = np.zeros(B, dtype=np.float32)
+        self.feedback = np.zeros(B, dtype=np.float32)
+        self.last_reward = np.zeros(B)
+        self.return_so_far = np.zeros(B)
+        rows = options.horizon + 1 if options.sensor_noise > 0 else 0
+        self._noise = np.zeros((B, rows, self.num_positions + self.num_velocities), dtype=np.float32)
+        self._worlds = np.arange(B)
+        self._never = np.zeros(B, dtype=bool)
+
+    # -- seeding and starting ---------------------------------------------------------------------------
+
+    def seed(self, seed: int | Sequence[int] | None) -> None:
+        """World i gets `seed + i` (or `seed[i]`) and starts counting trials anew; None goes on with the next trial."""
+        if seed is None:
+            if not self.seeded:
+                self.seeds[:] = [entropy_seed() for _ in range(self.num_worlds)]
+                self.seeded = True
+            return
+        if isinstance(seed, Sequence) and not isinstance(seed, str):
+            if len(seed) != self.num_worlds:
+                raise ValueError(f"{len(seed)} seeds for {self.num_worlds} worlds: one a world is expected")
+            self.seeds[:] = [checked_seed(s) for s in seed]
+        else:
+            first = checked_seed(seed)
+            self.seeds[:] = [checked_seed(first + i) for i in range(self.num_worlds)]
+        self.trial[:] = -1
+        self.seeded = True
+
+    def tasks_of_options(self, options: Mapping[str, Any] | None) -> Array | None:
+        """Tasks [B, k] that `reset(options={"task": ...})` asks for: one for all worlds, or one a world."""
+        if not options:
+            return None
+        for name in options:
+            # Foreign keys pass (conformance tests of others send them), but a misspelt one must not.
+            near = difflib.get_close_matches(str(name), RESET_OPTIONS, n=1, cutoff=0.75)
+            if near and name not in RESET_OPTIONS:
+                raise ValueError(f"reset option {name!r}: unknown; did you mean {near[0]!r}?")
+        if options.get("task") is None:
+            return None
+        return self.checked_tasks(options["task"])
+
+    def checked_tasks(self, tasks: Any) -> Array:
+        """One task for all worlds, or one a world, as [B, k]; refused with what the law allows."""
+        B, k = self.num_worlds, self.variation.size
+        array = np.asarray(tasks, dtype=np.float64)
+        if array.ndim == 2 or (k == 1 and array.ndim == 1 and array.shape != (1,)):
+            if len(array) != B:
+                raise ValueError(f"{len(array)} tasks for {B} worlds: one task, or one a world, is expected")
+            return np.stack([self.variation.checked(row) for row in array])
+        return np.tile(self.variation.checked(array), (B, 1))
+
+    def set_tasks(self, tasks: Any | None) -> None:
+        """Pin the task of every world for all trials that begin from now on; None draws from the split again."""
+        self.pinned_tasks = None if tasks is None else self.checked_tasks(tasks)
+
+    def begin_trials(self, worlds: NDArray[np.int64], tasks: Array | None = None) -> None:
+        """Start the next trial of `worlds`, on `tasks` [B, k] where given."""
+        if tasks is None:
+            tasks = self.pinned_tasks
+        self.trial[worlds] += 1
+        for world in worlds:
+            if tasks is None:
+                generator = substream(int(self.seeds[world]), Purpose.TASK, int(self.trial[world]))
+                self.task[world] = self.variation.sample(generator, self.options.split)
+            else:
+                self.task[world] = tasks[world]
+            self._target[world] = self.variation.target(self.task[world])
+        self.episode[worlds] = 0
+        self.feedback[worlds] = 0.0
+        self.last_reward[worlds] = 0.0
+        self._begin_episodes(worlds)
+
+    def _begin_episodes(self, worlds: NDArray[np.int64]) -> None:
+        model, body = self.physics.model, self.scenario.body
+        for world in worlds:
+            address = (int(self.trial[world]), int(self.episode[world]))
+            start = substream(int(self.seeds[world]), Purpose.START, *address)
+            self.physics.place(world, *body.start(model, start))
+            if self.options.sensor_noise > 0:
+                sensors = substream(int(self.seeds[world]), Purpose.SENSORS, *address)
+                noise = sensors.standard_normal(self._noise.shape[1:], dtype=np.float32)
+                self._noise[world] = np.float32(self.options.sensor_noise) * noise
+        self.clock[worlds] = 0
+        self.return_so_far[worlds] = 0.0
+        self.episode_start[worlds] = 1.0
+
+    # -- stepping ---------------------------------------------------------------------------------------
+
+    def step(self, torque: Float) -> Outcome:
+        """One control step of every world under `torque` [B, m]; inner episodes that end begin anew."""
+        physics, options = self.physics, self.options
+        before = physics.qpos[:, self._root].copy()
+        state_before = (physics.qpos.copy(), physics.qvel.copy())
+        broken = physics.step(torque)
+        if broken is not None:  # what is observed of a broken world is the last state that made sense
+            physics.qpos[broken], physics.qvel[broken] = state_before[0][broken], state_before[1][broken]
+        after = physics.qpos[:, self._root]
+        transition = Transition((after - before) / physics.control_dt, after, torque)
+        terms = self.variation.reward(self.scenario.body, transition, self._target)
+        reward = np.zeros(self.num_worlds)
+        for term in terms.values():
+            reward += term
+
+        self.clock += 1
+        ended = self.clock >= options.horizon
+        healthy = self.scenario.body.healthy
+        if healthy is not None:
+            ended |= ~healthy(physics.qpos, physics.qvel)
+        last = self.episode + 1 >= options.episodes_per_trial
+        unstable = self._never
+        if broken is not None:
+            unstable = broken
+            missing = (options.episodes_per_trial - self.episode) * options.horizon - self.clock + 1
+            reward = np.where(broken, self.variation.worst_reward * missing, reward)
+            terms = {name: np.where(broken, 0.0, term) for name, term in terms.items()}
+            ended = ended | broken
+            last = last | broken
+        self.return_so_far += reward
+        self.last_reward = reward.copy()
+        steps = self.clock.copy()
+        self.episode_start = np.zeros(self.num_worlds, dtype=np.float32)
+        if options.feedback == "step":
+            self.feedback = reward.astype(np.float32)
+        else:
+            self.feedback = np.zeros(self.num_worlds, dtype=np.float32)
+        if not ended.any():
+            return Outcome(reward, terms, ended, np.zeros(self.num_worlds), ended.copy(), unstable, steps)
+
+        returns = np.where(ended, self.return_so_far, 0.0)
+        trial_ended = ended & last
+        if options.feedback == "episode":
+            self.feedback = np.where(ended & ~last, returns / options.horizon, 0.0).astype(np.float32)
+        again = np.flatnonzero(ended & ~last)
+        if again.size:
+            self.episode[again] += 1
+            self._begin_episodes(again)
+        return Outcome(reward, terms, ended, returns, trial_ended, unstable, steps)
+
+    # -- observing --------------------------------------------------------------------------------------
+
+    def header(self) -> Float:
+        """episode_start, time left in the inner episode, index of the inner episode, each in [0, 1]: [B, 3]."""
+        header = np.empty((self.num_worlds, 3), dtype=np.float32)
+        header[:, 0] = self.episode_start
+        header[:, 1] = 1.0 - self.clock / self.options.horizon
+        header[:, 2] = self.episode / max(1, self.options.episodes_per_trial - 1)
+        return header
+
+    def positions(self) -> Float:
+        """Positions, without the root's planar position unless the task is a place [B, n_q]."""
+        positions = self.physics.qpos[:, self._position_slice].astype(np.float32)
+        if self.options.sensor_noise > 0:
+            positions += self._noise[self._worlds, self.clock, : self.num_positions]
+        return positions
+
+    def velocities(self) -> Float:
+        """Velocities [B, n_v]; none under `hide_velocities`."""
+        velocities = self.physics.qvel[:, : self.num_velocities].astype(np.float32)
+        if self.options.sensor_noise > 0:
+            velocities += self._noise[self._worlds, self.clock, self.num_positions :]
+        return velocities
+
+    def root_position(self) -> Float:
+        """Planar position of the root [B, 1 or 2]."""
+        return self.physics.qpos[:, self._root].astype(np.float32)
+
+    def normalised_task(self) -> Float:
+        """The active task in normalised coordinates [B, k]."""
+        return self.variation.normalise(self.task).astype(np.float32)
+
+    # -- cloning ----------------------------------------------------------------------------------------
+
+    _CLONED = (
+        "seeds",
+        "trial",
+        "episode",
+        "clock",
+        "task",
+        "_target",
+        "episode_start",
+        "feedback",
+        "last_reward",
+        "return_so_far",
+        "_noise",
+    )
+
+    def clone_state(self) -> dict[str, Any]:
+        """A copy of all that decides how the trials go on."""
+        state = {name: getattr(self, name).copy() for name in self._CLONED}
+        pinned = None if self.pinned_tasks is None else self.pinned_tasks.copy()
+        return {**state, "seeded": self.seeded, "pinned_tasks": pinned, "physics": self.physics.clone_state()}
+
+    def restore_state(self, state: dict[str, Any]) -> None:
+        """Put back what `clone_state` gave."""
+        for name in self._CLONED:
+            setattr(self, name, state[name].copy())
+        self.seeded = state["seeded"]
+        pinned = state["pinned_tasks"]
+        self.pinned_tasks = None if pinned is None else pinned.copy()
+        self.physics.restore_state(state["physics"])
+
+
+def _as_slice(columns: NDArray[np.int64]) -> Any:
+    if len(columns) and np.array_equal(columns, np.arange(columns[0], columns[0] + len(columns))):
+        return slice(int(columns[0]), int(columns[-1]) + 1)
+    return columns

@@ -5,6 +5,8 @@
     team = ma_ssm_env.parallel_env("HalfCheetahVel-v0")          # PettingZoo ParallelEnv
     many = ma_ssm_env.vector_env("HalfCheetahVel-v0", 256)       # the same, batched
     twin = ma_ssm_env.single_agent_env("HalfCheetahVel-v0")      # Gymnasium Env
+
+The ids are also in the registries of Gymnasium and PettingZoo, as `ma_ssm/HalfCheetahVel-v0`.
 """
 
 from ma_ssm_env.parallel import TeamEnv, env, parallel_env

@@ -1,4 +1,4 @@
-"""The door for actions: everything that is not a finite vector of the right size is refused, the rest is clipped."""
+"""The door for actions: what is not a finite vector of the right size is refused, the rest is clipped."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ def checked_action(scenario: str, agent: str, action: Any, shape: tuple[int, ...
     """
     try:
         array = np.asarray(action)
-        if array.dtype.kind not in "fiub":
+        if array.dtype.kind == "O":  # a list of tensors or of other numbers
             array = array.astype(np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{scenario}: action of {agent} is {action!r}; numbers of shape {shape} are expected") from None
+        if array.dtype.kind not in "fiub":  # text would convert, a complex number would lose a part
+            raise TypeError
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            f"{scenario}: action of {agent} is {action!r}; numbers of shape {shape} are expected"
+        ) from None
     if array.shape != shape:
         single = int(np.prod(shape)) == array.size and (len(shape) == 1 or shape[0] == 1)
         if not single:
@@ -31,10 +35,12 @@ def checked_action(scenario: str, agent: str, action: Any, shape: tuple[int, ...
     if not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(
-            f"{scenario}: action of {agent} is {array[where]} at index {where}; finite numbers in [-1, 1] are expected"
+            f"{scenario}: action of {agent} is {array[where]} at index {where}; "
+            "finite numbers in [-1, 1] are expected"
         )
     # Clipping comes before the cast: a large float64 would overflow to infinity.
-    return np.clip(array, -1.0, 1.0).astype(np.float32)
+    clipped: NDArray[np.float32] = np.clip(array, -1.0, 1.0).astype(np.float32)
+    return clipped
 
 
 def check_agents(scenario: str, given: Iterable[str], expected: Iterable[str]) -> None:
@@ -46,12 +52,15 @@ def check_agents(scenario: str, given: Iterable[str], expected: Iterable[str]) -
         raise ValueError(f"{scenario}: no action for {', '.join(missing)}; every agent acts in every step")
     if unknown:
         raise ValueError(
-            f"{scenario}: actions for unknown agent {', '.join(map(repr, unknown))}; the agents are {', '.join(expected)}"
+            f"{scenario}: actions for unknown agent {', '.join(map(repr, unknown))}; "
+            f"the agents are {', '.join(expected)}"
         )
 
 
 def check_mapping(scenario: str, actions: Any) -> Mapping[str, Any]:
     """`actions` if it maps agents to actions, else an error."""
     if not isinstance(actions, Mapping):
-        raise ValueError(f"{scenario}: actions are {type(actions).__name__}; a dict from agent to action is expected")
+        raise ValueError(
+            f"{scenario}: actions are {type(actions).__name__}; a dict from agent to action is expected"
+        )
     return actions

@@ -73,7 +73,8 @@ class Blackboard:
 
     def __init__(self, num_worlds: int, num_actuators: int, silent: frozenset[str]) -> None:
         self._sends = {
-            role: role not in silent for role in ("state_modeling", "meta_learning", "adaptation", "coordinator")
+            role: role not in silent
+            for role in ("state_modeling", "meta_learning", "adaptation", "coordinator")
         }
         B, m = num_worlds, num_actuators
         sizes = {
@@ -83,7 +84,9 @@ class Blackboard:
             "last_torque": m,
             "last_rate": 1,
         }
-        self.fields: dict[str, Float] = {name: np.zeros((B, size), np.float32) for name, size in sizes.items()}
+        self.fields: dict[str, Float] = {
+            name: np.zeros((B, size), np.float32) for name, size in sizes.items()
+        }
         self.trust = np.zeros((B, m), np.float32)
         self.bits = np.zeros(B, np.float32)
         self.snr = np.zeros((B, 1), np.float32)
@@ -103,7 +106,9 @@ class Blackboard:
         """Take what the roles posted in this step; the rate applies to the belief beside it."""
         silent = np.zeros_like
         self.fields = {
-            "received_belief": receive(belief, rate, noise) if self._sends["state_modeling"] else silent(belief),
+            "received_belief": receive(belief, rate, noise)
+            if self._sends["state_modeling"]
+            else silent(belief),
             "last_prior": prior if self._sends["meta_learning"] else silent(prior),
             "last_correction": correction if self._sends["adaptation"] else silent(correction),
             "last_torque": torque,

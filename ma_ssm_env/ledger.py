@@ -1,4 +1,4 @@
-"""The ledger: the tasks that a world tried lately, and how each trial went. The environment role observes it."""
+"""The ledger: tasks that a world tried lately, and how each trial went. The environment role observes it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BOUND = 2.0
 
 
 def outcome(mean_return: NDArray[np.float64], scale: tuple[float, float]) -> NDArray[np.float32]:
-    """Outcome of a trial: mean return of an inner episode, scaled so that random is 0 and good is 1, in [-2, 2]."""
+    """Mean return of an inner episode, scaled so that random is 0 and good is 1, clipped to [-2, 2]."""
     low, high = scale
     return np.clip((mean_return - low) / (high - low), -_BOUND, _BOUND).astype(np.float32)
 

@@ -27,7 +27,8 @@ class Options:
         observability: `split`, each role senses its own part; or `full`, every acting role also sees
             positions, velocities and the last reward.
         feedback: when the reward is *observed*: every `step`; as the mean reward of the inner episode, in
-            the one observation that starts the next (`episode`); or never (`none`). The reward paid is the same.
+            the one observation that starts the next (`episode`); or never (`none`). The reward *paid* is
+            the same.
         hide_velocities: leave the velocities out (rewards of running tasks still contain the speed).
         sensor_noise: standard deviation of Gaussian noise on positions and velocities, in their units.
         bandwidth_cost: reward paid for a step of belief at full rate.
@@ -79,9 +80,7 @@ def make_options(scenario: Scenario, given: dict[str, Any], *, team: bool) -> Op
             values[name] = _roles(name, values[name])
     options = Options(**values)
     for name in ("episodes_per_trial", "horizon", "num_threads"):
-        value = getattr(options, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"option {name}={value!r}: a whole number of at least 1 is expected")
+        whole_number(name, getattr(options, name))
     for name in ("sensor_noise", "bandwidth_cost"):
         value = getattr(options, name)
         if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
@@ -97,6 +96,13 @@ def make_options(scenario: Scenario, given: dict[str, Any], *, team: bool) -> Op
     if options.absent_roles == set(ROLES):
         raise ValueError("option absent_roles: at least one role must be present")
     return options
+
+
+def whole_number(name: str, value: object) -> int:
+    """`value` if it is a whole number of at least 1, else an error."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"option {name}={value!r}: a whole number of at least 1 is expected")
+    return value
 
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:

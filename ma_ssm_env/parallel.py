@@ -13,7 +13,7 @@ from pettingzoo.utils.conversions import parallel_to_aec
 
 from ma_ssm_env.options import make_options
 from ma_ssm_env.rendering import Renderer
-from ma_ssm_env.scenarios import Scenario, find_scenario
+from ma_ssm_env.scenarios import Scenario, find_scenario, reference
 from ma_ssm_env.streams import checked_seed
 from ma_ssm_env.team import TeamGame
 
@@ -51,12 +51,12 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         self._started = False
         self._renderer: Renderer | None = None
 
-    def observation_space(self, agent: str) -> Box:
+    def observation_space(self, agent: str) -> Box[np.float32]:
         """The agent's observations: float32, field by field as in `observation_fields(agent)`."""
         self._known(agent)
         return self.game.observation_spaces[agent]
 
-    def action_space(self, agent: str) -> Box:
+    def action_space(self, agent: str) -> Box[np.float32]:
         """The agent's actions: float32 in [-1, 1], field by field as in `action_fields(agent)`."""
         self._known(agent)
         return self.game.action_spaces[agent]
@@ -144,7 +144,8 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
 
     def state(self) -> Float:
         """The state of the game [S], for critics in training; its fields are in `state_fields`."""
-        return self.game.state()[0]
+        state: Float = self.game.state()[0]
+        return state
 
     def render(self) -> NDArray[np.uint8] | None:
         """A frame [480, 640, 3] under `render_mode="rgb_array"`, else None."""
@@ -172,7 +173,7 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
     def __getstate__(self) -> dict[str, Any]:
         options = {name: getattr(self.options, name) for name in self.options.__dataclass_fields__}
         options.pop("reveal_task")
-        return {"scenario": self.scenario.id, "options": options, "state": self.clone_state()}
+        return {"scenario": reference(self.scenario), "options": options, "state": self.clone_state()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         type(self).__init__(self, state["scenario"], **state["options"])
@@ -189,7 +190,9 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
 
     def _known(self, agent: str) -> None:
         if agent not in self.game.observation_spaces:
-            raise ValueError(f"{self.scenario.id}: unknown agent {agent!r}; the agents are {', '.join(self.game.agents)}")
+            raise ValueError(
+                f"{self.scenario.id}: unknown agent {agent!r}; the agents are {', '.join(self.game.agents)}"
+            )
 
 
 def parallel_env(scenario: str | Scenario, **options: Any) -> TeamEnv:
@@ -197,7 +200,7 @@ def parallel_env(scenario: str | Scenario, **options: Any) -> TeamEnv:
     return TeamEnv(scenario, **options)
 
 
-def env(scenario: str | Scenario, **options: Any) -> AECEnv[str, Float, Float]:
+def env(scenario: str | Scenario, **options: Any) -> AECEnv[str, Float, Any]:
     """The same as an agent-environment-cycle environment."""
-    return parallel_to_aec(TeamEnv(scenario, **options))
-
+    team: ParallelEnv[str, Float, Any] = TeamEnv(scenario, **options)
+    return parallel_to_aec(team)

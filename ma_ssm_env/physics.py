@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ma_ssm_env.bodies.body import Array, Body
 
 _FIRST_BAD, _LAST_BAD = int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADCTRL)
-_LARGEST = mujoco.mjMAXVAL  # 1e10, where MuJoCo itself calls a state bad
+MAX_STATE = mujoco.mjMAXVAL  # 1e10, where MuJoCo itself calls a state bad
 
 
 class Physics:
@@ -33,7 +33,8 @@ class Physics:
         self.model = body.load()
         self.num_worlds = num_worlds
         self.control_dt = float(self.model.opt.timestep * body.frame_skip)
-        self._batch = Batch(self.model, num_worlds, nthread=min(num_threads, num_worlds))
+        self._num_threads = min(num_threads, num_worlds)
+        self._batch = Batch(self.model, num_worlds, nthread=self._num_threads)
         self.qpos: Array = self._batch.bind("qpos")
         self.qvel: Array = self._batch.bind("qvel")
         self._ctrl: Array = self._batch.bind("ctrl")
@@ -47,7 +48,7 @@ class Physics:
 
     @property
     def num_actuators(self) -> int:
-        """m."""
+        """How many actuators the body has, m."""
         return int(self.model.nu)
 
     def place(self, world: int, qpos: Array, qvel: Array) -> None:
@@ -70,12 +71,20 @@ class Physics:
             self._ctrl[:] = self._ctrl_low + (torque.astype(np.float64) + 1.0) * self._ctrl_scale
         self._batch.step(nstep=self.body.frame_skip)
         # A comparison with NaN is false, so `not (... <= ...)` catches it too.
-        if not self._bad.any() and np.abs(self._batch.state).max() <= _LARGEST:
+        if not self._bad.any() and np.abs(self._batch.state).max() <= MAX_STATE:
             return None
         sizes = np.maximum(np.abs(self.qpos).max(1), np.abs(self.qvel).max(1))
-        broken: NDArray[np.bool_] = self._bad.any(1) | ~(sizes <= _LARGEST)
+        broken: NDArray[np.bool_] = self._bad.any(1) | ~(sizes <= MAX_STATE)
         self._bad[:] = 0
         return broken if broken.any() else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        arguments = (self.body, self.num_worlds, self._num_threads)
+        return {"arguments": arguments, "state": self.clone_state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Physics.__init__(self, *state["arguments"])
+        self.restore_state(state["state"])
 
     def clone_state(self) -> dict[str, Any]:
         """A copy of all simulator state."""

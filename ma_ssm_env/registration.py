@@ -24,7 +24,9 @@ def register_all() -> None:
                 order_enforce=False,
             )
         if name not in _known("parallel"):
-            pettingzoo.register("parallel", name, entry_point="ma_ssm_env.parallel:parallel_env", kwargs={"scenario": id})
+            pettingzoo.register(
+                "parallel", name, entry_point="ma_ssm_env.parallel:parallel_env", kwargs={"scenario": id}
+            )
         if name not in _known("aec"):
             pettingzoo.register("aec", name, entry_point="ma_ssm_env.parallel:env", kwargs={"scenario": id})
 

@@ -1,4 +1,4 @@
-"""Pictures of a world. The renderer is made when the first frame is asked for, and never travels with a pickle."""
+"""Pictures of a world. The renderer is made for the first frame, and never travels with a pickle."""
 
 from __future__ import annotations
 

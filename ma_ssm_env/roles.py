@@ -102,7 +102,7 @@ def layout(fields: tuple[str, ...], sizes: Mapping[str, int]) -> dict[str, slice
     return slices
 
 
-def observation_box(slices: Mapping[str, slice]) -> Box:
+def observation_box(slices: Mapping[str, slice]) -> Box[np.float32]:
     """The float32 Box of a vector of observation fields."""
     size = max((s.stop for s in slices.values()), default=0)
     high = np.full(size, np.inf, dtype=np.float32)
@@ -111,7 +111,7 @@ def observation_box(slices: Mapping[str, slice]) -> Box:
     return Box(-high, high, dtype=np.float32)
 
 
-def action_box(slices: Mapping[str, slice]) -> Box:
+def action_box(slices: Mapping[str, slice]) -> Box[np.float32]:
     """The float32 Box [-1, 1] of a vector of action fields."""
     size = max((s.stop for s in slices.values()), default=0)
     return Box(-1.0, 1.0, (size,), dtype=np.float32)

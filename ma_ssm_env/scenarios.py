@@ -57,12 +57,20 @@ def find_scenario(id: str | Scenario) -> Scenario:
     """
     if isinstance(id, Scenario):
         return id
-    if isinstance(id, str) and id in SCENARIOS:
+    id = str(id)
+    if id in SCENARIOS:
         return SCENARIOS[id]
-    name, _, _ = str(id).rpartition("-v")
+    name, _, _ = id.rpartition("-v")
     versions = [known.rpartition("-v")[2] for known in SCENARIOS if known.rpartition("-v")[0] == name]
     if versions:
-        raise ValueError(f"{id}: unknown scenario; versions of {name}: {', '.join('v' + v for v in versions)}")
-    near = difflib.get_close_matches(str(id), SCENARIOS, n=1, cutoff=0.5)
+        raise ValueError(
+            f"{id}: unknown scenario; versions of {name}: {', '.join('v' + v for v in versions)}"
+        )
+    near = difflib.get_close_matches(id, SCENARIOS, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(SCENARIOS)} is expected"
     raise ValueError(f"{id}: unknown scenario; {hint}")
+
+
+def reference(scenario: Scenario) -> str | Scenario:
+    """What a pickle holds of a scenario: its id if the table has it, else the scenario itself."""
+    return scenario.id if SCENARIOS.get(scenario.id) == scenario else scenario

@@ -17,10 +17,10 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ma_ssm_env.actions import checked_action
-from ma_ssm_env.options import Options, make_options
+from ma_ssm_env.options import Options, make_options, whole_number
 from ma_ssm_env.rendering import Renderer
 from ma_ssm_env.roles import HEADER, SENSED, action_box, layout, observation_box
-from ma_ssm_env.scenarios import Scenario, find_scenario
+from ma_ssm_env.scenarios import Scenario, find_scenario, reference
 from ma_ssm_env.streams import checked_seed
 from ma_ssm_env.trial import Outcome, TrialBatch
 
@@ -120,13 +120,15 @@ class TwinGame:
         return {"trials": self.trials.clone_state(), "last_torque": self._last_torque.copy()}
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
-        """Put back what `clone_state` gave."""
+        """Put back what `clone_state` gave, in this or another game of the same scenario and options."""
         self.trials.restore_state(state["trials"])
         self._last_torque = state["last_torque"].copy()
 
 
 class SingleAgentEnv(gym.Env[Float, Float]):
     """One world of the twin as a Gymnasium environment; an episode is a trial, and its end a termination."""
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012 Gymnasium's form
 
     def __init__(self, scenario: str | Scenario, **options: Any) -> None:
         self.scenario = find_scenario(scenario)
@@ -155,9 +157,10 @@ class SingleAgentEnv(gym.Env[Float, Float]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Float, dict[str, Any]]:
-        """Begin the next trial; a seed starts the random streams anew, `options={"task": ...}` gives the task."""
+        """Begin the next trial; a seed starts the streams anew, `options={"task": ...}` gives the task."""
+        seed = None if seed is None else checked_seed(seed)
+        self.game.reset(seed, options)
         super().reset(seed=seed)
-        self.game.reset(None if seed is None else checked_seed(seed), options)
         self._running = True
         return self.game.observe()[0], {}
 
@@ -189,7 +192,8 @@ class SingleAgentEnv(gym.Env[Float, Float]):
 
     def state(self) -> Float:
         """The state of the game [S], for critics in training."""
-        return self.game.state()[0]
+        state: Float = self.game.state()[0]
+        return state
 
     def render(self) -> Any:
         """A frame [480, 640, 3] under `render_mode="rgb_array"`, else None."""
@@ -218,7 +222,12 @@ class SingleAgentEnv(gym.Env[Float, Float]):
         options = {name: getattr(self.options, name) for name in self.options.__dataclass_fields__}
         for name in ("observability", "bandwidth_cost", "absent_roles", "muted_roles"):
             options.pop(name)
-        return {"scenario": self.scenario.id, "options": options, "state": self.clone_state(), "spec": self.spec}
+        return {
+            "scenario": reference(self.scenario),
+            "options": options,
+            "state": self.clone_state(),
+            "spec": self.spec,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         type(self).__init__(self, state["scenario"], **state["options"])
@@ -240,11 +249,9 @@ class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
     """
 
     def __init__(self, scenario: str | Scenario, num_envs: int = 1, **options: Any) -> None:
-        if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
-            raise ValueError(f"num_envs={num_envs!r}: a whole number of at least 1 is expected")
         self.scenario = find_scenario(scenario)
         self.options = make_options(self.scenario, options, team=False)
-        self.game = TwinGame(self.scenario, self.options, num_envs)
+        self.game = TwinGame(self.scenario, self.options, whole_number("num_envs", num_envs))
         self.num_envs = num_envs
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": ["rgb_array"]}
         self.render_mode = self.options.render_mode
@@ -302,7 +309,7 @@ class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
         return game.observe(), result.reward.copy(), result.trial_ended.copy(), never, infos
 
     def set_tasks(self, tasks: Any | None) -> None:
-        """Pin one task for all worlds, or one a world, for trials that begin from now on; None draws again."""
+        """Pin one task for all worlds, or one a world, for trials that begin from now on; None draws."""
         self.game.trials.set_tasks(tasks)
 
     def state(self) -> Float:
@@ -323,6 +330,9 @@ class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_renderer": None}
 
     def clone_state(self) -> dict[str, Any]:
         """Everything that decides how the worlds go on."""

@@ -138,7 +138,8 @@ class TeamGame:
         self._draw_channel_noise(worlds)
 
     def _draw_channel_noise(self, worlds: NDArray[np.int64]) -> None:
-        # A whole inner episode at once: the draw has the same size whatever the rates, and one call serves 200 steps.
+        # A whole inner episode at once: the draw has the same size whatever the rates, and one call serves
+        # 200 steps.
         trials, shape = self.trials, self._channel_noise.shape[1:]
         for world in worlds:
             address = int(trials.trial[world]), int(trials.episode[world])
@@ -214,7 +215,7 @@ class TeamGame:
         }
 
     def state(self) -> Float:
-        """The state of the game [B, S], fields in the order of `state_fields`: for critics, never for actors."""
+        """The state of the game [B, S], laid out as `state_fields` says: for critics, never for actors."""
         trials, board = self.trials, self.blackboard.fields
         return np.concatenate(
             [
@@ -236,7 +237,7 @@ class TeamGame:
         )
 
     def active(self, agent: str) -> bool:
-        """Whether the agent's action has an effect now: the environment role's has none while tasks are drawn."""
+        """Whether the agent's action has an effect now; the environment role's has none: tasks are drawn."""
         return AGENTS[agent] in ACTING_ROLES
 
     # -- cloning ----------------------------------------------------------------------------------------
@@ -244,8 +245,6 @@ class TeamGame:
     def clone_state(self) -> dict[str, Any]:
         """A copy of everything that decides how the game goes on, random streams included."""
         return {
-            "scenario": self.scenario.id,
-            "options": self.options,
             "trials": self.trials.clone_state(),
             "blackboard": self.blackboard.clone_state(),
             "ledger": self.ledger.clone_state(),
@@ -256,12 +255,6 @@ class TeamGame:
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
         """Put back what `clone_state` gave, in this or another game of the same scenario and options."""
-        if state["scenario"] != self.scenario.id or state["options"] != self.options:
-            raise ValueError(
-                f"state of {state['scenario']} with {state['options']} does not fit {self.scenario.id} with {self.options}"
-            )
-        if len(state["trial_return"]) != self.num_worlds:
-            raise ValueError(f"state of {len(state['trial_return'])} worlds does not fit {self.num_worlds}")
         self.trials.restore_state(state["trials"])
         self.blackboard.restore_state(state["blackboard"])
         self.ledger.restore_state(state["ledger"])

@@ -10,7 +10,7 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from ma_ssm_env.options import make_options
+from ma_ssm_env.options import make_options, whole_number
 from ma_ssm_env.scenarios import Scenario, find_scenario
 from ma_ssm_env.team import TeamGame
 
@@ -32,11 +32,9 @@ class TeamVectorEnv:
     """
 
     def __init__(self, scenario: str | Scenario, num_envs: int, **options: Any) -> None:
-        if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
-            raise ValueError(f"num_envs={num_envs!r}: a whole number of at least 1 is expected")
         self.scenario = find_scenario(scenario)
         self.options = make_options(self.scenario, options, team=True)
-        self.game = TeamGame(self.scenario, self.options, num_envs)
+        self.game = TeamGame(self.scenario, self.options, whole_number("num_envs", num_envs))
         self.num_envs = num_envs
         self.metadata: dict[str, Any] = {"name": self.scenario.id, "autoreset_mode": AutoresetMode.SAME_STEP}
         self.render_mode = self.options.render_mode
@@ -45,11 +43,11 @@ class TeamVectorEnv:
         self.state_space = self.game.state_space
         self._started = False
 
-    def single_observation_space(self, agent: str) -> Box:
+    def single_observation_space(self, agent: str) -> Box[np.float32]:
         """Observations of one world's agent."""
         return self.game.observation_spaces[self._known(agent)]
 
-    def single_action_space(self, agent: str) -> Box:
+    def single_action_space(self, agent: str) -> Box[np.float32]:
         """Actions of one world's agent."""
         return self.game.action_spaces[self._known(agent)]
 
@@ -121,7 +119,7 @@ class TeamVectorEnv:
         )
 
     def set_tasks(self, tasks: Any | None) -> None:
-        """Pin one task for all worlds, or one a world, for trials that begin from now on; None draws again."""
+        """Pin one task for all worlds, or one a world, for trials that begin from now on; None draws."""
         self.game.trials.set_tasks(tasks)
 
     def state(self) -> Float:
@@ -142,7 +140,9 @@ class TeamVectorEnv:
 
     def _known(self, agent: str) -> str:
         if agent not in self.game.observation_spaces:
-            raise ValueError(f"{self.scenario.id}: unknown agent {agent!r}; the agents are {', '.join(self.agents)}")
+            raise ValueError(
+                f"{self.scenario.id}: unknown agent {agent!r}; the agents are {', '.join(self.agents)}"
+            )
         return agent
 
 

@@ -1,4 +1,4 @@
-"""Trials of B worlds: the clock, the hidden task, the body, the plain task reward, and what of it is observed.
+"""Trials of B worlds: the clock, the hidden task, the body, the plain reward, and what of it is observed.
 
 A trial is K inner episodes of at most H control steps on one hidden task. When an inner episode ends, the
 body is put at a fresh start state and the task stays. The end of the trial is part of the game: a
@@ -8,6 +8,7 @@ The team and the single-agent twin are two views of this one class.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ma_ssm_env.options import Options
-from ma_ssm_env.physics import Physics
+from ma_ssm_env.physics import MAX_STATE, Physics
 from ma_ssm_env.scenarios import Scenario
 from ma_ssm_env.streams import Purpose, checked_seed, entropy_seed, substream
 from ma_ssm_env.variations import Transition
@@ -101,39 +102,43 @@ class TrialBatch:
     # -- seeding and starting ---------------------------------------------------------------------------
 
     def seed(self, seed: int | Sequence[int] | None) -> None:
-        """World i gets `seed + i` (or `seed[i]`) and starts counting trials anew; None goes on with the next trial."""
+        """World i gets `seed + i` (or `seed[i]`) and counts its trials anew; None changes nothing."""
         if seed is None:
             if not self.seeded:
                 self.seeds[:] = [entropy_seed() for _ in range(self.num_worlds)]
                 self.seeded = True
             return
-        if isinstance(seed, Sequence) and not isinstance(seed, str):
-            if len(seed) != self.num_worlds:
-                raise ValueError(f"{len(seed)} seeds for {self.num_worlds} worlds: one a world is expected")
-            self.seeds[:] = [checked_seed(s) for s in seed]
+        given: object = seed
+        if isinstance(given, Sequence) and not isinstance(given, str):
+            if len(given) != self.num_worlds:
+                raise ValueError(f"{len(given)} seeds for {self.num_worlds} worlds: one a world is expected")
+            self.seeds[:] = [checked_seed(s) for s in given]
         else:
-            first = checked_seed(seed)
+            first = checked_seed(given)
             self.seeds[:] = [checked_seed(first + i) for i in range(self.num_worlds)]
         self.trial[:] = -1
         self.seeded = True
 
     def tasks_of_options(self, options: Mapping[str, Any] | None) -> Array | None:
         """Tasks [B, k] that `reset(options={"task": ...})` asks for: one for all worlds, or one a world."""
-        if not options:
-            return None
-        for name in options:
+        if not isinstance(options, Mapping | None):
+            raise ValueError(f"reset options {options!r}: a dict such as {{'task': ...}} is expected")
+        for name in options or ():
             # Foreign keys pass (conformance tests of others send them), but a misspelt one must not.
             near = difflib.get_close_matches(str(name), RESET_OPTIONS, n=1, cutoff=0.75)
             if near and name not in RESET_OPTIONS:
                 raise ValueError(f"reset option {name!r}: unknown; did you mean {near[0]!r}?")
-        if options.get("task") is None:
+        if not options or options.get("task") is None:
             return None
         return self.checked_tasks(options["task"])
 
     def checked_tasks(self, tasks: Any) -> Array:
         """One task for all worlds, or one a world, as [B, k]; refused with what the law allows."""
         B, k = self.num_worlds, self.variation.size
-        array = np.asarray(tasks, dtype=np.float64)
+        try:
+            array = np.asarray(tasks, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(f"task {tasks!r}: {self.variation.describe()} expected") from None
         if array.ndim == 2 or (k == 1 and array.ndim == 1 and array.shape != (1,)):
             if len(array) != B:
                 raise ValueError(f"{len(array)} tasks for {B} worlds: one task, or one a world, is expected")
@@ -141,7 +146,7 @@ class TrialBatch:
         return np.tile(self.variation.checked(array), (B, 1))
 
     def set_tasks(self, tasks: Any | None) -> None:
-        """Pin the task of every world for all trials that begin from now on; None draws from the split again."""
+        """Pin the task of every world for trials that begin from now on; None: draw from the split again."""
         self.pinned_tasks = None if tasks is None else self.checked_tasks(tasks)
 
     def begin_trials(self, worlds: NDArray[np.int64], tasks: Array | None = None) -> None:
@@ -184,7 +189,8 @@ class TrialBatch:
         state_before = (physics.qpos.copy(), physics.qvel.copy())
         broken = physics.step(torque)
         if broken is not None:  # what is observed of a broken world is the last state that made sense
-            physics.qpos[broken], physics.qvel[broken] = state_before[0][broken], state_before[1][broken]
+            physics.qpos[broken] = _sensible(state_before[0][broken])
+            physics.qvel[broken] = _sensible(state_before[1][broken])
         after = physics.qpos[:, self._root]
         transition = Transition((after - before) / physics.control_dt, after, torque)
         terms = self.variation.reward(self.scenario.body, transition, self._target)
@@ -230,7 +236,7 @@ class TrialBatch:
     # -- observing --------------------------------------------------------------------------------------
 
     def header(self) -> Float:
-        """episode_start, time left in the inner episode, index of the inner episode, each in [0, 1]: [B, 3]."""
+        """What every agent sees: episode_start, time left, index of the inner episode, in [0, 1]: [B, 3]."""
         header = np.empty((self.num_worlds, 3), dtype=np.float32)
         header[:, 0] = self.episode_start
         header[:, 1] = 1.0 - self.clock / self.options.horizon
@@ -279,16 +285,31 @@ class TrialBatch:
         """A copy of all that decides how the trials go on."""
         state = {name: getattr(self, name).copy() for name in self._CLONED}
         pinned = None if self.pinned_tasks is None else self.pinned_tasks.copy()
-        return {**state, "seeded": self.seeded, "pinned_tasks": pinned, "physics": self.physics.clone_state()}
+        state |= {"seeded": self.seeded, "pinned_tasks": pinned, "physics": self.physics.clone_state()}
+        return {"scenario": self.scenario.id, "options": self._decisive_options(), **state}
 
     def restore_state(self, state: dict[str, Any]) -> None:
-        """Put back what `clone_state` gave."""
+        """Put back what `clone_state` gave; refused, and nothing changed, where it does not fit."""
+        mine, its = (self.scenario.id, self._decisive_options()), (state["scenario"], state["options"])
+        if mine != its:
+            raise ValueError(f"state of {its[0]} with {its[1]} does not fit {mine[0]} with {mine[1]}")
+        if len(state["seeds"]) != self.num_worlds:
+            raise ValueError(f"state of {len(state['seeds'])} worlds does not fit {self.num_worlds}")
         for name in self._CLONED:
             setattr(self, name, state[name].copy())
         self.seeded = state["seeded"]
         pinned = state["pinned_tasks"]
         self.pinned_tasks = None if pinned is None else pinned.copy()
         self.physics.restore_state(state["physics"])
+
+    def _decisive_options(self) -> Options:
+        # Neither threads nor pictures change what happens.
+        return dataclasses.replace(self.options, num_threads=1, render_mode=None)
+
+
+def _sensible(state: Array) -> Array:
+    # A state that was written from outside may have been senseless before the step already.
+    return np.where(np.abs(state) <= MAX_STATE, state, 0.0)
 
 
 def _as_slice(columns: NDArray[np.int64]) -> Any:

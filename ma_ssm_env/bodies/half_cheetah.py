@@ -6,8 +6,9 @@ It cannot fall: there is no health limit.
 
 from __future__ import annotations
 
-from importlib.resources import as_file, files
+from pathlib import Path
 
+import gymnasium
 import mujoco
 import numpy as np
 
@@ -15,8 +16,9 @@ from ma_ssm_env.bodies.body import Array, Body, load_quietly
 
 
 def _load() -> mujoco.MjModel:
-    with as_file(files("gymnasium.envs.mujoco") / "assets" / "half_cheetah.xml") as path:
-        return load_quietly(lambda: mujoco.MjModel.from_xml_path(str(path)))
+    # By path: importing gymnasium.envs.mujoco would ask for rendering libraries that nobody needs here.
+    path = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets" / "half_cheetah.xml"
+    return load_quietly(lambda: mujoco.MjModel.from_xml_path(str(path)))
 
 
 def _start(model: mujoco.MjModel, generator: np.random.Generator) -> tuple[Array, Array]:

@@ -1,4 +1,7 @@
-"""The variations, a file each: laws of hidden tasks. Adding one is a file beside these and a line in `scenarios.py`."""
+"""The variations, a file each: laws of hidden tasks.
+
+Adding one is a file beside these and a line in `scenarios.py`.
+"""
 
 from ma_ssm_env.variations.base import BASE
 from ma_ssm_env.variations.dir import DIR

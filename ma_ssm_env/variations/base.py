@@ -9,7 +9,7 @@ from ma_ssm_env.variations.variation import Array, Transition, Variation, unifor
 
 
 def control_cost(weight: float, transition: Transition) -> Array:
-    """weight * sum of squared torques [B], in float32 as Gymnasium computes it, so that rewards agree bit for bit."""
+    """Sum of squared torques times weight [B], in float32 as Gymnasium does it, so that bits agree."""
     cost: Array = weight * np.square(transition.torque).sum(1)
     return cost
 

@@ -1,4 +1,4 @@
-"""Planar Dir: move in a hidden direction of the plane. reward = v . (cos angle, sin angle), m/s; angle ~ U(-pi, pi).
+"""Planar Dir: move in a hidden direction of the plane. reward = v . (cos, sin)(angle), angle ~ U(-pi, pi).
 
 A policy that is told nothing earns 0 on average over the circle, whatever it does: the blind ceiling is 0.
 """

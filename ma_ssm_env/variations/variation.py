@@ -99,7 +99,8 @@ class Variation:
         uniform = generator.random(self.size + 1)
         if split in ("validation", "test"):
             tasks = self.tasks(split)
-            return tasks[int(uniform[-1] * len(tasks))]
+            task: Array = tasks[int(uniform[-1] * len(tasks))]
+            return task
         return self.draw(uniform[:-1], self.ranges(split))
 
     def tasks(self, split: Split) -> Array:
@@ -116,7 +117,9 @@ class Variation:
             grid = np.meshgrid(*[[c.low, c.high] for c in self.coordinates], indexing="ij")
             return np.stack([axis.ravel() for axis in grid], axis=1)
         if split == "train":
-            raise ValueError(f"{self.name}: the train split is a continuous law; use sample(generator, 'train')")
+            raise ValueError(
+                f"{self.name}: the train split is a continuous law; use sample(generator, 'train')"
+            )
         count, shift = (VALIDATION_TASKS, 0.25) if split == "validation" else (TEST_TASKS, 0.5)
         if self.size == 1:
             uniform = ((np.arange(count) + 0.5) / count)[:, None]
@@ -157,7 +160,9 @@ class Variation:
         if array.shape != (self.size,) or not np.isfinite(array).all():
             raise ValueError(f"task {task!r}: {self.describe()} expected")
         for value, c in zip(array, self.coordinates, strict=True):
-            low, high = (c.low, c.high) if c.outside is None else (min(c.low, *c.outside), max(c.high, *c.outside))
+            low, high = (
+                (c.low, c.high) if c.outside is None else (min(c.low, *c.outside), max(c.high, *c.outside))
+            )
             allowed = value in (c.low, c.high) if c.kind == "category" else low <= value <= high
             if not allowed:
                 raise ValueError(f"task {task!r}: {c.name} is {value:g}; {self.describe()} expected")
@@ -168,7 +173,9 @@ class Variation:
         if not self.coordinates:
             return "an empty task (this scenario has one task)"
         parts = [
-            f"{c.name} {c.low:g} or {c.high:g}" if c.kind == "category" else f"{c.name} in [{c.low:g}, {c.high:g}]"
+            f"{c.name} {c.low:g} or {c.high:g}"
+            if c.kind == "category"
+            else f"{c.name} in [{c.low:g}, {c.high:g}]"
             + (f" (ood: [{c.outside[0]:g}, {c.outside[1]:g}])" if c.outside else "")
             for c in self.coordinates
         ]
@@ -186,7 +193,7 @@ def uniform_draw(uniform: Array, ranges: tuple[tuple[float, float], ...]) -> Arr
 
 
 def _recurrence(dimensions: int) -> Array:
-    """Steps of the additive recurrence of low discrepancy R_d (Roberts 2018): powers of the root of x^(d+1) = x + 1."""
+    """Steps of the low-discrepancy sequence R_d (Roberts 2018): powers of the root of x^(d+1) = x + 1."""
     root = 2.0
     for _ in range(64):
         root = (1.0 + root) ** (1.0 / (dimensions + 1))

@@ -1,0 +1,1 @@
+"""Training runs, their records, the statistics over them and the report that compares the methods."""

@@ -1,0 +1,390 @@
+"""Every number of the report, computed once: records and references in, frozen summaries out."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.records import Evaluation, Record
+from benchmarks.report.methods import Method, methods_by_name
+from benchmarks.report.references import Reference, ReferenceTable
+from benchmarks.stats import (
+    LEVELS,
+    Interval,
+    StepsToLevel,
+    bootstrap_difference,
+    bootstrap_interval,
+    median_steps,
+)
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class OtherEvaluation:
+    """An evaluation that stands beside the judged one: another split, or sampled actions."""
+
+    split: str
+    actions: str
+    runs: int
+    episodes: tuple[Interval, ...]
+    score: Interval | None
+
+
+@dataclass(frozen=True)
+class MethodSummary:
+    """One method on one scenario.
+
+    Attributes:
+        method: Who it is.
+        records: Its runs with finite returns, by seed; the numbers are theirs.
+        failed: Seeds of the runs that were left out because a return was not finite.
+        steps: Charged steps at the judged evaluation.
+        actions: Whether it was judged with `mode` or `sampled` actions.
+        tasks: The task list it was judged on.
+        returns: Mean over trials of each run, task and inner episode, [R, N, K].
+        episodes: Return of each inner episode with its interval.
+        mean: Return averaged over inner episodes with its interval.
+        score: Normalised score with its interval; None without usable references.
+        run_scores: Score of each run.
+        episode_scores: Score of each inner episode, by that episode's references.
+        levels: Steps to shares of the oracle's score; empty for a method without a curve or a score.
+        others: Evaluations beside the judged one.
+    """
+
+    method: Method
+    records: tuple[Record, ...]
+    failed: tuple[int, ...]
+    steps: int
+    actions: str
+    tasks: tuple[tuple[float, ...], ...]
+    returns: Array
+    episodes: tuple[Interval, ...]
+    mean: Interval | None
+    score: Interval | None
+    run_scores: tuple[float, ...]
+    episode_scores: tuple[Interval | None, ...]
+    levels: tuple[StepsToLevel, ...]
+    others: tuple[OtherEvaluation, ...]
+
+    @property
+    def runs(self) -> int:
+        """Number of runs behind the numbers."""
+        return len(self.records)
+
+    @property
+    def trained(self) -> bool:
+        """Whether it learns at all."""
+        return self.method.kind != "reference"
+
+    @property
+    def charged_steps(self) -> float:
+        """Median of the control steps charged."""
+        return _median(record.result.charged_steps for record in self.records)
+
+    @property
+    def actor_parameters(self) -> float:
+        """Median of the parameters that act; NaN where they are not given."""
+        return _median(record.result.parameters.get("actor", math.nan) for record in self.records)
+
+    @property
+    def wall_s(self) -> float:
+        """Median wall time."""
+        return _median(record.timings.wall_s for record in self.records)
+
+    @property
+    def train_steps_per_cpu_s(self) -> float:
+        """Median training speed; NaN for a method that does not train."""
+        speeds = [record.timings.train_steps_per_cpu_s for record in self.records]
+        return _median(speed for speed in speeds if speed)
+
+
+@dataclass(frozen=True)
+class ScenarioSummary:
+    """One scenario: its methods, best first, and what has to be said about its records."""
+
+    name: str
+    inner_episodes: int
+    reference: Reference | None
+    problem: str | None
+    methods: tuple[MethodSummary, ...]
+    notes: tuple[str, ...]
+
+    def find(self, name: str) -> MethodSummary | None:
+        """The summary of a method, if it has finite runs here."""
+        return next((m for m in self.methods if m.method.name == name and m.runs), None)
+
+
+@dataclass(frozen=True)
+class Study:
+    """All of one folder: never mixed with another's."""
+
+    scenarios: tuple[ScenarioSummary, ...]
+    records: tuple[Record, ...]
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The distinct command lines behind the records."""
+        return tuple(dict.fromkeys(record.run.command for record in self.records))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Score of `first` minus score of `second`, over the scenarios where both have one."""
+
+    first: Method
+    second: Method
+    interval: Interval
+    scenarios: tuple[str, ...]
+    fewest_runs: int
+    steps: tuple[int, ...]
+
+    @property
+    def decided(self) -> bool:
+        """Whether the interval leaves out zero; never with one run, which says nothing about the next."""
+        return self.fewest_runs >= 2 and not self.interval.contains(0.0)
+
+
+def summarise(
+    records: Sequence[Record], table: ReferenceTable, methods: dict[str, Method] | None = None
+) -> Study:
+    """Summarise the records of one folder.
+
+    Args:
+        records: The folder's records.
+        table: The reference values.
+        methods: The page's methods, if they are shared with another study.
+    """
+    methods = methods or methods_by_name(record.run.method for record in records)
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.run.scenario].append(record)
+    scenarios = tuple(_scenario(name, groups[name], table, methods) for name in sorted(groups))
+    return Study(scenarios, tuple(records))
+
+
+def score_difference(study: Study, first: str, second: str) -> Difference | None:
+    """The difference of two methods' scores; None where no scenario has both."""
+    pairs = [
+        (scenario, a, b)
+        for scenario in study.scenarios
+        if (a := scenario.find(first)) and (b := scenario.find(second)) and scenario.reference
+    ]
+    if not pairs:
+        return None
+    interval = bootstrap_difference(
+        [_task_scores(scenario, a) for scenario, a, _ in pairs],
+        [_task_scores(scenario, b) for scenario, _, b in pairs],
+        _generator("difference", first, second),
+        same_tasks=all(a.tasks == b.tasks for _, a, b in pairs),
+    )
+    return Difference(
+        pairs[0][1].method,
+        pairs[0][2].method,
+        interval,
+        tuple(scenario.name for scenario, _, _ in pairs),
+        min(min(a.runs, b.runs) for _, a, b in pairs),
+        tuple(sorted({summary.steps for _, a, b in pairs for summary in (a, b)})),
+    )
+
+
+def best_single(study: Study, beside: str) -> str | None:
+    """The single agent with the highest score, the oracle apart, on the scenarios where `beside` has a score.
+
+    Only those that were run on most of these scenarios are asked, so that an easy scenario cannot choose.
+    """
+    scores: dict[str, list[float]] = defaultdict(list)
+    for scenario in study.scenarios:
+        if scenario.find(beside) is None:
+            continue
+        for summary in scenario.methods:
+            if summary.method.kind == "single" and summary.score is not None:
+                scores[summary.method.name].append(summary.score.estimate)
+    if not scores:
+        return None
+    return max(scores, key=lambda name: (len(scores[name]), np.mean(scores[name])))
+
+
+def without_seed(value: Any) -> Any:
+    """A configuration without its seeds: what the runs of one method have in common."""
+    if isinstance(value, dict):
+        return {k: without_seed(v) for k, v in value.items() if k != "seed"}
+    return [without_seed(v) for v in value] if isinstance(value, list) else value
+
+
+def _scenario(
+    name: str, records: Sequence[Record], table: ReferenceTable, methods: dict[str, Method]
+) -> ScenarioSummary:
+    inner_episodes = max(record.result.evaluations[0].array().shape[2] for record in records)
+    reference, problem = table.find(name, inner_episodes)
+    notes: list[str] = []
+    by_method: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.result.evaluations[0].array().shape[2] != inner_episodes:
+            notes.append(
+                f"{record.run.method}, seed {record.run.seed}: another number of inner episodes; left out."
+            )
+            continue
+        by_method[record.run.method].append(record)
+    summaries = [
+        summary
+        for key, group in by_method.items()
+        if (summary := _method(name, methods[key], _one_configuration(key, group, notes), reference, notes))
+        is not None
+    ]
+    summaries.sort(key=lambda m: (m.runs == 0, -(m.mean.estimate if m.mean else 0.0), m.method.name))
+    return ScenarioSummary(name, inner_episodes, reference, problem, tuple(summaries), tuple(notes))
+
+
+def _one_configuration(method: str, records: Sequence[Record], notes: list[str]) -> list[Record]:
+    """Runs that differ in more than the seed are not repetitions: keep the largest group, then the latest."""
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        run = record.run
+        groups[json.dumps([run.budget, run.code, without_seed(run.configuration)], sort_keys=True)].append(
+            record
+        )
+    kept = max(groups.values(), key=lambda group: (len(group), max(r.timings.finished for r in group)))
+    if len(groups) > 1:
+        notes.append(
+            f"{method}: {len(records)} records of {len(groups)} different configurations, budgets or code "
+            "versions; "
+            f"shown are the {len(kept)} of the largest group (budget {kept[0].run.budget:,}, "
+            f"code {kept[0].run.code}), the others are left out."
+        )
+    return sorted(kept, key=lambda record: record.run.seed)
+
+
+def _method(
+    scenario: str, method: Method, records: Sequence[Record], reference: Reference | None, notes: list[str]
+) -> MethodSummary | None:
+    judged = [(record, evaluation) for record in records if (evaluation := _judged(record)) is not None]
+    if len(judged) < len(records):
+        notes.append(
+            f"{method.name}: {len(records) - len(judged)} of {len(records)} runs have no test evaluation."
+        )
+    finite = [(record, e) for record, e in judged if np.isfinite(e.array()).all()]
+    failed = tuple(record.run.seed for record, e in judged if not np.isfinite(e.array()).all())
+    if failed:
+        notes.append(
+            f"{method.name}: {len(failed)} of {len(judged)} runs gave returns that are not finite "
+            f"(seed {', '.join(map(str, failed))}) and are left out of its numbers, which flatters it."
+        )
+    if finite:
+        lists = [(e.tasks, e.array().shape[0], e.actions, e.steps) for _, e in finite]
+        common = max(lists, key=lists.count)
+        if lists.count(common) < len(lists):
+            notes.append(f"{method.name}: runs judged on another task list, or at other steps, are left out.")
+        finite = [pair for pair, key in zip(finite, lists, strict=True) if key == common]
+    elif not failed:
+        return None
+    kept = tuple(record for record, _ in finite)
+    if not finite:
+        return MethodSummary(
+            method, (), failed, 0, "mode", (), np.empty((0, 0, 0)), (), None, None, (), (), (), ()
+        )  # fmt: skip
+    returns = np.stack([e.array().mean(axis=1) for _, e in finite])  # [R, N, K]
+    mean = returns.mean(axis=2)
+    scores = reference.score(mean) if reference else None
+    key = (scenario, method.name)
+    return MethodSummary(
+        method=method,
+        records=kept,
+        failed=failed,
+        steps=finite[0][1].steps,
+        actions=finite[0][1].actions,
+        tasks=finite[0][1].tasks,
+        returns=returns,
+        episodes=_episode_intervals(returns, *key),
+        mean=bootstrap_interval([mean], _generator("mean", *key)),
+        score=bootstrap_interval([scores], _generator("mean", *key)) if scores is not None else None,
+        run_scores=tuple(scores.mean(axis=1).tolist()) if scores is not None else (),
+        episode_scores=_episode_scores(returns, reference, *key),
+        levels=_levels(kept, reference),
+        others=_others(kept, reference, *key),
+    )
+
+
+def _judged(record: Record) -> Evaluation | None:
+    """The last test evaluation, with mode actions if there is one."""
+    tests = [e for e in record.result.evaluations if e.split == "test"]
+    modes = [e for e in tests if e.actions == "mode"]
+    return max(modes or tests, key=lambda e: e.steps, default=None)
+
+
+def _others(records: Sequence[Record], reference: Reference | None, *key: str) -> tuple[OtherEvaluation, ...]:
+    groups: dict[tuple[str, str], list[Array]] = defaultdict(list)
+    for record in records:
+        last: dict[tuple[str, str], Evaluation] = {}
+        for evaluation in sorted(record.result.evaluations, key=lambda e: e.steps):
+            last[evaluation.split, evaluation.actions] = evaluation
+        for name, evaluation in last.items():
+            if evaluation != _judged(record) and np.isfinite(evaluation.array()).all():
+                groups[name].append(evaluation.array().mean(axis=1))
+    others = []
+    for (split, actions), arrays in sorted(groups.items()):
+        same = [a for a in arrays if a.shape == arrays[0].shape]
+        returns = np.stack(same)
+        rng = _generator(split, actions, *key)
+        score = bootstrap_interval([reference.score(returns.mean(axis=2))], rng) if reference else None
+        others.append(
+            OtherEvaluation(
+                split, actions, len(same), _episode_intervals(returns, split, actions, *key), score
+            )
+        )
+    return tuple(others)
+
+
+def _episode_intervals(returns: Array, *key: str) -> tuple[Interval, ...]:
+    return tuple(
+        bootstrap_interval([returns[:, :, k]], _generator("episode", *key)) for k in range(returns.shape[2])
+    )
+
+
+def _episode_scores(returns: Array, reference: Reference | None, *key: str) -> tuple[Interval | None, ...]:
+    if reference is None:
+        return ()
+    scores: list[Interval | None] = []
+    for k, (random, oracle) in enumerate(zip(reference.random, reference.oracle, strict=True)):
+        gap = oracle - random
+        usable = gap > 0.05 * (abs(oracle) + abs(random))
+        values = (returns[:, :, k] - random) / gap if usable else None
+        scores.append(
+            bootstrap_interval([values], _generator("episode", *key)) if values is not None else None
+        )
+    return tuple(scores)
+
+
+def _levels(records: Sequence[Record], reference: Reference | None) -> tuple[StepsToLevel, ...]:
+    curves = [
+        (
+            [point.steps for point in record.result.curve],
+            reference.score(np.array([np.mean(point.returns) for point in record.result.curve])),
+        )
+        for record in records
+        if record.result.curve and reference is not None
+    ]
+    return tuple(median_steps(curves, level) for level in LEVELS) if curves else ()
+
+
+def _task_scores(scenario: ScenarioSummary, summary: MethodSummary) -> Array:
+    assert scenario.reference is not None
+    return scenario.reference.score(summary.returns.mean(axis=2))
+
+
+def _generator(*names: str) -> np.random.Generator:
+    """A stream of its own for every number, so that no number depends on which others are on the page."""
+    return np.random.default_rng(zlib.crc32("/".join(names).encode()))
+
+
+def _median(values: Iterable[float]) -> float:
+    numbers = [value for value in values if math.isfinite(value)]
+    return float(np.median(numbers)) if numbers else math.nan

@@ -1,0 +1,282 @@
+"""The answer and its limits, in sentences that are generated from the numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from benchmarks.report.methods import MUTED, TEAM
+from benchmarks.report.numbers import decimal, listed, span, steps
+from benchmarks.report.summary import (
+    Difference,
+    MethodSummary,
+    ScenarioSummary,
+    Study,
+    best_single,
+    score_difference,
+)
+
+QUESTION = (
+    "One body, one hidden task: is it controlled better by one agent, or by a team of five communicating "
+    "specialists "
+    "\N{EN DASH} and where results differ, is it coordination?"
+)
+STANDING = (
+    "The team senses no more than the single agent and pays for its messages with delay and noise, so the "
+    "best possible "
+    "team is at most as good as the best possible single agent: a team can win in learning only."
+)
+# Share of simulated nominal 95% intervals that held the truth, by runs (see benchmarks.stats.bootstrap).
+_COVERAGE = {2: "about 65%", 3: "about 77%", 4: "about 88%"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer.
+
+    Attributes:
+        answer: One sentence, with its interval.
+        messages: What muting the belief says, and does not say.
+        contrasts: The differences behind the two, for drawing.
+    """
+
+    answer: str
+    messages: str
+    contrasts: tuple[Difference, ...]
+
+
+def verdict(study: Study) -> Verdict:
+    """The team against the best single agent, and against itself muted."""
+    opponent = best_single(study, TEAM)
+    main = score_difference(study, TEAM, opponent) if opponent else None
+    control = score_difference(study, TEAM, MUTED)
+    answer = _answer(main) if main else _no_answer(study)
+    return Verdict(answer, _messages(control), tuple(d for d in (main, control) if d))
+
+
+def limits(study: Study, overlap: Verdict) -> tuple[str, list[str]]:
+    """What the numbers do not show: a leading paragraph and further points.
+
+    The first sentence names the trained methods that have not passed the blind ceiling, if there are any.
+    """
+    lead = [*_ceilings(study), *_few_seeds(study)]
+    if overlap.contrasts and not overlap.contrasts[0].decided:
+        lead.append(
+            "The interval of the main difference includes zero, or rests on one seed: the ranking may be "
+            "luck."
+        )
+    lead.append(STANDING)
+    points = []
+    for scenario in study.scenarios:
+        points += [f"{scenario.name}: {note}" for note in _scenario_limits(scenario)]
+    points += _mixtures(study)
+    points.append(
+        "The single agent was chosen as the best of several on the same data, which favours it slightly; "
+        "a score says nothing about tasks outside the test list."
+    )
+    return " ".join(lead), points
+
+
+def passed_ceiling(scenario: ScenarioSummary, summary: MethodSummary) -> bool | None:
+    """Whether the interval of the mean return is all above the blind ceiling; None where none is known."""
+    if scenario.reference is None or scenario.reference.blind is None or summary.mean is None:
+        return None
+    return summary.mean.low > scenario.reference.mean("blind")
+
+
+def _answer(main: Difference) -> str:
+    gap = main.interval
+    opponent = f"the best single agent ({main.second.label})"
+    numbers = f"difference in normalised score {decimal(gap.estimate, signed=True, places=2)}, "
+    numbers += f"95% interval {span(gap, signed=True, places=2)}"
+    if main.fewest_runs < 2:
+        contest = f"{_where(main)} one seed does not decide between the team and {opponent}"
+        return f"{contest}: {numbers}, over tasks only."
+    numbers += f", from {main.fewest_runs} seeds"
+    if not main.decided:
+        return f"{_where(main)} the intervals do not decide between the team and {opponent}: {numbers}."
+    side = "better" if gap.estimate > 0 else "worse"
+    return f"{_where(main)} the five-role team did {side} than {opponent}: {numbers}."
+
+
+def _messages(control: Difference | None) -> str:
+    if control is None:
+        return (
+            "There is no team with its belief muted to compare with, so nothing is said about communication."
+        )
+    gap = control.interval
+    ends = f"95% interval {span(gap, signed=True, places=2)}"
+    if not control.decided:
+        why = "one seed does not decide it" if control.fewest_runs < 2 else "the interval includes zero"
+        return (
+            "Whether the team uses its messages is open: against the same team with its belief muted its "
+            "score differs "
+            f"by {decimal(gap.estimate, signed=True, places=2)}, {ends}; {why}."
+        )
+    amount, size = decimal(abs(gap.estimate), places=2), sorted((abs(gap.low), abs(gap.high)))
+    ends = f"95% interval {decimal(size[0], places=2)} to {decimal(size[1], places=2)}"
+    if gap.estimate < 0:
+        return f"The messages did harm: muted, the same team scores {amount} more ({ends})."
+    return (
+        f"The messages are used: with its belief muted the same team scores {amount} less ({ends}). "
+        "That shows that information flows, not that the roles coordinate: being told the task is enough "
+        "for it."
+    )
+
+
+def _no_answer(study: Study) -> str:
+    names = {m.method.name for s in study.scenarios for m in s.methods if m.runs}
+    if TEAM not in names:
+        return f"No answer: there is no finished run of {TEAM} to compare."
+    if not any(m.method.kind == "single" and m.runs for s in study.scenarios for m in s.methods):
+        return "No answer: there is no finished run of a single agent to compare the team with."
+    if not any(s.reference for s in study.scenarios):
+        return f"No answer: no scores: no reference values ({study.scenarios[0].problem})."
+    return "No answer: the team and a single agent have no scored scenario in common."
+
+
+def _where(difference: Difference) -> str:
+    budget = listed([steps(s) for s in difference.steps])
+    return f"After {budget} control steps on {listed(difference.scenarios)},"
+
+
+def _ceilings(study: Study) -> list[str]:
+    passed: list[str] = []
+    below: list[str] = []
+    unknown: list[str] = []
+    muted_below: list[str] = []
+    muted_above: list[str] = []
+    several = len(study.scenarios) > 1
+    for scenario in study.scenarios:
+        suffix = f" on {scenario.name}" if several else ""
+        for summary in scenario.methods:
+            if not summary.trained or not summary.runs:
+                continue
+            above = passed_ceiling(scenario, summary)
+            name = f"{summary.method.name}{suffix}"
+            if above is None:
+                unknown.append(scenario.name)
+            elif summary.method.kind == "muted":
+                (muted_above if above else muted_below).append(name)
+            else:
+                (passed if above else below).append(name)
+    sentences = []
+    control = "it is told nothing about the task, so the ceiling is where it belongs"
+    if below:
+        have = "has" if len(below) == 1 else "have"
+        sentences.append(
+            f"{listed(below)} {have} not passed the blind ceiling, the best return that is possible "
+            "without knowing the "
+            "task: nothing is shown there about finding the hidden task."
+        )
+    if muted_below:
+        is_ = "is" if len(muted_below) == 1 else "are"
+        sentences.append(
+            f"{listed(muted_below)} {is_} at or below the blind ceiling as expected: {control}; that is "
+            "the control."
+        )
+    if muted_above:
+        sentences.append(
+            f"{listed(muted_above)} passed the blind ceiling, which the control should not be able to do: "
+            "the task leaks "
+            "by another way than the belief, or the ceiling is wrong, and nothing is shown about messages "
+            "until that is found."
+        )
+    if unknown:
+        sentences.append(f"No blind ceiling can be drawn for {listed(tuple(dict.fromkeys(unknown)))}.")
+    if passed and not below and not unknown:
+        every = "Every trained method but the control" if muted_below else "Every trained method"
+        sentences.insert(
+            0, f"{every} passed the blind ceiling, the best return that is possible without knowing the task."
+        )
+    return sentences
+
+
+def _few_seeds(study: Study) -> list[str]:
+    runs = [m.runs for s in study.scenarios for m in s.methods if m.trained and m.runs]
+    if not runs or min(runs) >= 5:
+        return []
+    fewest, most = min(runs), max(runs)
+    seeds = f"{fewest} seed{'s' if fewest > 1 else ''}" if fewest == most else f"{fewest} to {most} seeds"
+    if fewest == 1:
+        return [
+            f"There are {seeds} a method: where there is one, its interval covers tasks only and says "
+            "nothing about the next seed."
+        ]
+    return [
+        f"There are {seeds} a method: bootstrap intervals over so few are too narrow (in simulations a "
+        "nominal 95% "
+        f"interval over {fewest} seeds held the truth in {_COVERAGE.get(fewest, 'fewer than 90%')} of cases)."
+    ]
+
+
+def _scenario_limits(scenario: ScenarioSummary) -> list[str]:
+    notes = []
+    if scenario.problem:
+        notes.append(f"no scores: no reference values: {scenario.problem}.")
+    overlapping = [
+        f"{a.method.name} and {b.method.name}"
+        for a, b in zip(scenario.methods, scenario.methods[1:], strict=False)
+        if a.trained and b.trained and a.mean and b.mean and b.mean.high >= a.mean.low
+    ]
+    if overlapping:
+        notes.append(
+            f"neighbours in the table whose intervals overlap: {listed(overlapping)}. Their order is not "
+            "decided."
+        )
+    censored = [
+        f"{m.method.name} ({steps(m.levels[-1].observed)})"
+        for m in scenario.methods
+        if any(level.censored for level in m.levels)
+    ]
+    if censored:
+        notes.append(
+            f"steps to a level are censored for {listed(censored)}: the median run never arrived; how much "
+            "longer it would "
+            "need is not known."
+        )
+    tasks = {m.tasks for m in scenario.methods if m.runs}
+    distinct = min((len(set(t)) for t in tasks), default=math.inf)
+    if distinct <= 4:
+        notes.append(
+            f"the test list has {distinct} distinct task{'s' if distinct > 1 else ''}: the law is finite, "
+            "so training and "
+            "test tasks are the same, and nothing is shown about new tasks."
+        )
+    if len(tasks) > 1:
+        notes.append(
+            "not all methods were judged on the same task list, so differences are not paired by task."
+        )
+    budgets = {r.run.budget for m in scenario.methods if m.trained for r in m.records}
+    if len(budgets) > 1:
+        notes.append(f"budgets differ: {listed([steps(b) for b in sorted(budgets)])} control steps.")
+    over = [
+        m.method.name
+        for m in scenario.methods
+        if m.trained and any(r.result.charged_steps > r.run.budget for r in m.records)
+    ]
+    if over:
+        notes.append(f"charged more than the budget: {listed(over)}.")
+    sampled = [m.method.name for m in scenario.methods if m.trained and m.runs and m.actions != "mode"]
+    if sampled:
+        notes.append(f"judged with sampled actions, not the mode: {listed(sampled)}.")
+    return [*notes, *scenario.notes]
+
+
+def _mixtures(study: Study) -> list[str]:
+    points = []
+    versions: dict[str, set[str]] = {}
+    for record in study.records:
+        for name, version in (record.versions | {"code of this project": record.run.code}).items():
+            versions.setdefault(name, set()).add(version)
+    mixed = [
+        f"{name} {' / '.join(sorted(found))}" for name, found in sorted(versions.items()) if len(found) > 1
+    ]
+    if mixed:
+        points.append(f"Mixed versions: {'; '.join(mixed)}. Differences between methods may come from that.")
+    hosts = {str(sorted(record.timings.host.items())) for record in study.records}
+    if len(hosts) > 1:
+        points.append(
+            f"The records come from {len(hosts)} different hosts: times and speeds are not comparable."
+        )
+    return points

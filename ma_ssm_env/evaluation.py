@@ -1,0 +1,151 @@
+"""Evaluation on fixed tasks with common random numbers, for anything that speaks the policy protocol.
+
+Every player meets the same worlds: trial j of task i is the world of seed `EVALUATION_SEED + i * trials + j`,
+a range that training never uses. Returns are plain task returns, before the cost of the channel, which is
+what the twin is paid too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ma_ssm_env.policy import Policy
+from ma_ssm_env.roles import AGENTS
+from ma_ssm_env.scenarios import Scenario, find_scenario
+from ma_ssm_env.single_agent import SingleAgentVectorEnv
+from ma_ssm_env.team_vector import TeamVectorEnv
+from ma_ssm_env.variations import Split
+
+EVALUATION_SEED = 10**15  # runs get world seeds from run * 10**6 on
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation gave.
+
+    Attributes:
+        tasks: the tasks [N, k], in the law's units.
+        returns: plain task return of each inner episode [N, trials, K].
+        bits: mean nominal bits a step that the team sent [N, trials]; zeros for the twin.
+        steps: control steps that it took.
+    """
+
+    tasks: NDArray[np.float64]
+    returns: NDArray[np.float64]
+    bits: NDArray[np.float64]
+    steps: int
+
+
+def evaluate(
+    scenario: str | Scenario,
+    players: Policy | Mapping[str, Policy],
+    *,
+    split: Split = "test",
+    tasks: NDArray[np.float64] | None = None,
+    trials: int = 5,
+    seed: int = EVALUATION_SEED,
+    policy_seed: int = 0,
+    **options: Any,
+) -> Evaluation:
+    """Play `trials` trials of every task of a split (or of `tasks`).
+
+    Args:
+        scenario: the scenario or its id.
+        players: one policy plays the twin; a mapping from role to policy plays the team, and roles that it
+            lacks are absent.
+        split: whose list of tasks is played.
+        tasks: tasks [N, k] to play instead.
+        trials: trials a task.
+        seed: seed of the first world.
+        policy_seed: seed of the generator that players sample with.
+        options: options of the environment.
+    """
+    found = find_scenario(scenario)
+    tasks = found.variation.tasks(split) if tasks is None else np.asarray(tasks, dtype=np.float64)
+    count = len(tasks) * trials
+    repeated = np.repeat(tasks, trials, axis=0)
+    rng = np.random.default_rng(policy_seed)
+    if isinstance(players, Mapping):
+        returns, bits, steps = _play_team(found, players, repeated, seed, rng, options)
+    else:
+        returns, bits, steps = _play_twin(found, players, repeated, seed, rng, options), np.zeros(count), 0
+    steps = steps or count * returns.shape[1] * int(options.get("horizon", found.horizon))
+    shape = (len(tasks), trials)
+    return Evaluation(tasks, returns.reshape(*shape, -1), bits.reshape(shape), steps)
+
+
+def _play_twin(
+    scenario: Scenario,
+    policy: Policy,
+    tasks: NDArray[np.float64],
+    seed: int,
+    rng: np.random.Generator,
+    options: dict[str, Any],
+) -> NDArray[np.float64]:
+    env = SingleAgentVectorEnv(scenario, len(tasks), **options)
+    record = _Returns(len(tasks), env.options.episodes_per_trial)
+    observations, _ = env.reset(seed=seed, options={"task": tasks})
+    memory = policy.initial_memory(len(tasks))
+    while record.running:
+        actions, memory = policy.act(observations, memory, rng)
+        observations, _, ended, _, infos = env.step(actions)
+        record.add(infos["episode_ended"], infos["episode_return"], ended)
+    return record.returns
+
+
+def _play_team(
+    scenario: Scenario,
+    players: Mapping[str, Policy],
+    tasks: NDArray[np.float64],
+    seed: int,
+    rng: np.random.Generator,
+    options: dict[str, Any],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    unknown = [role for role in players if role not in AGENTS.values()]
+    if unknown:
+        raise ValueError(
+            f"players for unknown role {unknown[0]!r}; the roles are {', '.join(AGENTS.values())}"
+        )
+    missing = frozenset(role for role in AGENTS.values() if role not in players)
+    absent = frozenset(options.pop("absent_roles", frozenset())) | missing
+    env = TeamVectorEnv(scenario, len(tasks), absent_roles=absent, **options)
+    record = _Returns(len(tasks), env.options.episodes_per_trial)
+    observations, _ = env.reset(seed=seed, options={"task": tasks})
+    memories = {agent: players[AGENTS[agent]].initial_memory(len(tasks)) for agent in env.agents}
+    bits, steps = np.zeros(len(tasks)), np.zeros(len(tasks))
+    while record.running:
+        actions = {}
+        for agent in env.agents:
+            policy = players[AGENTS[agent]]
+            actions[agent], memories[agent] = policy.act(observations[agent], memories[agent], rng)
+        observations, _, ended, _, infos = env.step(actions)
+        bits += np.where(record.playing, infos["bits"], 0.0)
+        steps += record.playing
+        record.add(infos["episode_ended"], infos["episode_return"], ended[env.agents[0]])
+    return record.returns, bits / steps, int(steps.sum())
+
+
+class _Returns:
+    """Collects the returns of one trial a world; worlds that are through play on unheard."""
+
+    def __init__(self, count: int, episodes: int) -> None:
+        self.returns = np.zeros((count, episodes))
+        self.playing = np.ones(count, dtype=bool)
+        self._episode = np.zeros(count, dtype=np.int64)
+
+    @property
+    def running(self) -> bool:
+        return bool(self.playing.any())
+
+    def add(
+        self, ended: NDArray[np.bool_], returns: NDArray[np.float64], trial_ended: NDArray[np.bool_]
+    ) -> None:
+        for world in np.flatnonzero(ended & self.playing):
+            self.returns[world, self._episode[world]] = returns[world]
+            self._episode[world] += 1
+        self.playing &= ~trial_ended

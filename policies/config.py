@@ -1,0 +1,85 @@
+"""The configuration of a training run, its tuned exceptions by scenario, and its JSON form."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from policies.cores import CoreConfig
+from policies.ppo import Communication, PpoConfig
+from policies.role_network import HeadConfig
+from policies.team import NetworkConfig
+
+WORLDS_OF_A_RUN = 10**6  # run r plays worlds of seeds r * 10**6 on, so that runs share no world
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run.
+
+    Attributes:
+        scenario: id of the scenario.
+        team: the five-role team; else the single-agent twin.
+        steps: control steps, over all worlds.
+        seed: of networks and sampling; also chooses the run's worlds.
+        communication: how the belief is learned (teams).
+        network: networks.
+        ppo: learner.
+        options: options of the environment.
+    """
+
+    scenario: str = "PointDir-v0"
+    team: bool = False
+    steps: int = 300_000
+    seed: int = 0
+    communication: Communication = "differentiable"
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    ppo: PpoConfig = field(default_factory=PpoConfig)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+# Settings that differ from the defaults, by scenario: short inner episodes want whole trials as segments
+# and a shorter discount.
+TUNED: dict[str, dict[str, Any]] = {
+    "PointDir-v0": {"num_worlds": 32, "rollout": 100, "segment": 100, "minibatches": 8, "gamma": 0.95, "lam": 0.95},
+    "PointGoal-v0": {"num_worlds": 32, "rollout": 100, "segment": 100, "minibatches": 8, "gamma": 0.95, "lam": 0.95},
+}
+
+
+def tuned(scenario: str, **changes: Any) -> PpoConfig:
+    """The learner's settings for a scenario: defaults, its tuned exceptions, then `changes`."""
+    return PpoConfig(**{**TUNED.get(scenario, {}), **changes})
+
+
+def to_json(config: TrainConfig) -> dict[str, Any]:
+    """A training configuration as plain JSON values; sets become sorted lists."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, set | frozenset):
+            return sorted(value)
+        return value
+
+    result: dict[str, Any] = plain(dataclasses.asdict(config))
+    return result
+
+
+def from_json(data: dict[str, Any]) -> TrainConfig:
+    """The configuration that `to_json` wrote."""
+    network = data["network"]
+    return TrainConfig(
+        **{
+            **data,
+            "ppo": PpoConfig(**data["ppo"]),
+            "network": NetworkConfig(
+                **{
+                    **network,
+                    "core": CoreConfig(**network["core"]),
+                    "head": HeadConfig(**network["head"]),
+                    "sender_head": HeadConfig(**network["sender_head"]),
+                }
+            ),
+        }
+    )

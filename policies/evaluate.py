@@ -1,0 +1,78 @@
+"""Evaluate a checkpoint on held-out tasks: `python -m policies.evaluate CHECKPOINT`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+
+from ma_ssm_env.evaluation import evaluate
+from ma_ssm_env.variations import Split
+from policies import checkpoint
+from policies.train import players
+
+
+@dataclass(frozen=True)
+class Command:
+    """Evaluate a checkpoint on the fixed tasks of a split, with common random numbers.
+
+    Attributes:
+        checkpoint: folder that training wrote.
+        split: whose tasks.
+        trials: trials a task.
+        sampled: act by samples; else by the mode of the distribution.
+        json: print one line of JSON.
+    """
+
+    checkpoint: Annotated[Path, tyro.conf.Positional]
+    split: Split = "test"
+    trials: int = 5
+    sampled: bool = False
+    json: bool = False
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0, or 2 where the checkpoint cannot be used."""
+    command = tyro.cli(Command, args=arguments)
+    torch.set_num_threads(1)
+    try:
+        network, config, steps = checkpoint.load(command.checkpoint)
+        found = evaluate(
+            config.scenario,
+            players(network, deterministic=not command.sampled),
+            split=command.split,
+            trials=command.trials,
+            **config.options,
+        )
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    returns = [round(float(x), 4) for x in found.returns.mean((0, 1))]
+    result = {
+        "scenario": config.scenario,
+        "steps": steps,
+        "split": command.split,
+        "tasks": len(found.tasks),
+        "trials": command.trials,
+        "returns": returns,
+        "bits": round(float(found.bits.mean()), 3),
+    }
+    if command.json:
+        print(json.dumps(result))
+    else:
+        print(f"{config.scenario}, {'team' if config.team else 'one agent'} after {steps} steps")
+        print(f"{len(found.tasks)} {command.split} tasks x {command.trials} trials, mean return per inner episode:")
+        print("  " + "  ".join(f"{value:.2f}" for value in returns))
+        if config.team:
+            print(f"nominal bits sent a step: {result['bits']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

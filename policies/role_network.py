@@ -1,0 +1,127 @@
+"""The network of one role: normaliser, core, and a diagonal Gaussian over its actions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from policies.cores import CoreConfig, make_core
+from policies.normaliser import Normaliser
+
+_LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """The action head.
+
+    Attributes:
+        gain: size of the initial output weights; small means that every action starts near neutral.
+        log_std: initial log standard deviation of the actions.
+        squash: the mean goes through tanh, so that it cannot drift beyond the box.
+    """
+
+    gain: float = 0.01
+    log_std: float = -1.0
+    squash: bool = False
+
+
+class RoleNetwork(nn.Module):
+    """Observations of one role in, the mean of its actions out; the deviation does not depend on the state.
+
+    Attributes:
+        fields: observation fields, name -> slice.
+        action_fields: action fields, name -> slice.
+    """
+
+    def __init__(
+        self,
+        fields: dict[str, slice],
+        action_fields: dict[str, slice],
+        core: CoreConfig,
+        head: HeadConfig,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.fields, self.action_fields = dict(fields), dict(action_fields)
+        inputs = max(s.stop for s in fields.values())
+        actions = max(s.stop for s in action_fields.values())
+        self.normaliser = Normaliser(self.fields)
+        self.core = make_core(core, inputs, generator)
+        self.head = linear(self.core.out_features, actions, head.gain, generator)
+        self.squash = head.squash
+        self.log_std = nn.Parameter(torch.full((actions,), head.log_std))
+
+    @property
+    def action_size(self) -> int:
+        """Numbers in an action."""
+        return self.head.out_features
+
+    def initial_memory(self, batch: int) -> Tensor:
+        """Memory at the start of a trial [B, S]."""
+        return self.core.initial_memory(batch)
+
+    def sequence(self, observations: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Means [T, B, A] and features [T, B, D] of a sequence [T, B, O]."""
+        features, _ = self.core(self.normaliser(observations), starts, memory)
+        return self._mean(features), features
+
+    def step(self, observations: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean [B, A], features [B, D] and memory [B, S] of one step."""
+        features, memory = self.core.step(self.normaliser(observations), starts, memory)
+        return self._mean(features), features, memory
+
+    def _mean(self, features: Tensor) -> Tensor:
+        mean: Tensor = self.head(features)
+        return torch.tanh(mean) if self.squash else mean
+
+    def log_prob(self, mean: Tensor, action: Tensor) -> Tensor:
+        """log N(action; mean, std), summed over the numbers of an action: [...]."""
+        z = (action - mean) * torch.exp(-self.log_std)
+        return -0.5 * z.square().sum(-1) - (self.log_std + _LOG_SQRT_2PI).sum()
+
+    def entropy(self) -> Tensor:
+        """Entropy of the action distribution, nats: the same in every state."""
+        return (self.log_std + _LOG_SQRT_2PI + 0.5).sum()
+
+
+def linear(inputs: int, outputs: int, gain: float, generator: torch.Generator) -> nn.Linear:
+    """A linear layer with orthogonal weights times `gain` and no bias at the start."""
+    # On "meta" nothing is drawn: the layer's own initialisation would use the global generator.
+    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+    with torch.no_grad():
+        nn.init.orthogonal_(layer.weight, gain, generator=generator)
+        layer.bias.zero_()
+    return layer
+
+
+class NetworkPolicy:
+    """A role network behind the NumPy policy protocol of `ma_ssm_env.policy`.
+
+    Attributes:
+        deterministic: act by the mode of the distribution, else by a sample.
+    """
+
+    def __init__(self, network: RoleNetwork, deterministic: bool = True) -> None:
+        self.network, self.deterministic = network, deterministic
+
+    def initial_memory(self, batch: int) -> Tensor:
+        """Memory of `batch` worlds at the start of a trial."""
+        return self.network.initial_memory(batch)
+
+    def act(
+        self, observations: NDArray[np.float32], memory: Tensor, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], Tensor]:
+        """Actions [B, A] for observations [B, O], clipped to [-1, 1]."""
+        with torch.no_grad():
+            starts = torch.zeros(len(observations))
+            mean, _, memory = self.network.step(torch.from_numpy(observations), starts, memory)
+            if not self.deterministic:
+                noise = rng.standard_normal(tuple(mean.shape), dtype=np.float32)
+                mean = mean + torch.exp(self.network.log_std) * torch.from_numpy(noise)
+            return mean.clamp(-1.0, 1.0).numpy(), memory

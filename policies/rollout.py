@@ -1,0 +1,137 @@
+"""Rollouts: T steps of B worlds recorded for learning, with the memory at the start of every segment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from policies.game import Game
+from policies.team import SENDER, TeamNetwork, critic_input
+
+
+@dataclass
+class Rollout:
+    """What was seen, done and paid, time-major.
+
+    Attributes:
+        observations, actions, noise: role -> [T, B, O], [T, B, A], [T, B, A]; actions are unclipped
+            samples, noise the standard normal numbers behind them.
+        log_probs: role -> [T, B].
+        features: role -> [T, B, D], as they were when acting.
+        memories: role (or "critic") -> [T / segment, B, S], at the start of every segment.
+        starts: 1 where step t is the first of a trial [T, B].
+        dones: 1 where the trial ended with step t [T, B].
+        rewards: what the team was paid [T, B].
+        states: what the critic reads [T, B, S].
+        values: V [T, B]; last_value: V of what follows [B].
+        snr, channel_noise: of the belief channel at step t [T, B, 1], [T, B, d] (teams).
+        episode_returns: plain task returns of the inner episodes that ended.
+    """
+
+    observations: dict[str, Tensor]
+    actions: dict[str, Tensor]
+    noise: dict[str, Tensor]
+    log_probs: dict[str, Tensor]
+    features: dict[str, Tensor]
+    memories: dict[str, Tensor]
+    starts: Tensor
+    dones: Tensor
+    rewards: Tensor
+    states: Tensor
+    values: Tensor
+    last_value: Tensor
+    snr: Tensor | None
+    channel_noise: Tensor | None
+    episode_returns: list[float]
+
+
+class Collector:
+    """Plays worlds with a network and records them; the worlds go on from rollout to rollout."""
+
+    def __init__(self, game: Game, network: TeamNetwork, world_seed: int, generator: torch.Generator) -> None:
+        self.game, self.network, self.generator = game, network, generator
+        B = game.num_worlds
+        self._observations = game.reset(world_seed)
+        self._starts = torch.ones(B)
+        self._memories = {role: network.actor(role).initial_memory(B) for role in network.roles}
+        self._critic_memory = network.critic.core.initial_memory(B)
+
+    @torch.no_grad()
+    def collect(self, length: int, segment: int) -> Rollout:
+        """Record `length` steps of every world; memory is kept at every `segment` steps."""
+        game, network, roles, B = self.game, self.network, self.network.roles, self.game.num_worlds
+        actors = {role: network.actor(role) for role in roles}
+        stds = {role: torch.exp(actor.log_std) for role, actor in actors.items()}
+        noise = {
+            role: torch.randn(length, B, actors[role].action_size, generator=self.generator) for role in roles
+        }
+        observations = {role: torch.empty(length, *self._observations[role].shape) for role in roles}
+        means = {role: torch.empty_like(noise[role]) for role in roles}
+        features = {role: torch.empty(length, B, actors[role].core.out_features) for role in roles}
+        memories: dict[str, list[Tensor]] = {role: [] for role in (*roles, "critic")}
+        starts, dones, rewards = torch.empty(length, B), torch.empty(length, B), torch.empty(length, B)
+        states, snr, eps, returns = [], [], [], []
+        for t in range(length):
+            starts[t] = self._starts
+            states.append(game.state() if network.critic.privileged else torch.empty(0))
+            actions = {}
+            for role, actor in actors.items():
+                if t % segment == 0:
+                    memories[role].append(self._memories[role])
+                observation = self._observations[role]
+                observations[role][t] = observation
+                means[role][t], features[role][t], self._memories[role] = actor.step(
+                    observation, self._starts, self._memories[role]
+                )
+                actions[role] = torch.addcmul(means[role][t], stds[role], noise[role][t])
+            self._observations, rewards[t], dones[t], infos = game.step(actions)
+            self._starts = dones[t].clone()
+            returns.extend(infos["episode_return"][infos["episode_ended"]].tolist())
+            if SENDER in roles:
+                snr.append(torch.from_numpy(infos["snr"]))
+                eps.append(torch.from_numpy(infos["channel_noise"]))
+
+        actions = {role: means[role] + stds[role] * noise[role] for role in roles}
+        seen = torch.stack(states) if network.critic.privileged else torch.empty(0)
+        critic_inputs = critic_input(game, seen, observations, network.critic.privileged)
+        values = torch.empty(length, B)
+        for start in range(0, length, segment):
+            now = slice(start, start + segment)
+            memories["critic"].append(self._critic_memory)
+            parts = [features[role][now] for role in roles]
+            values[now] = network.critic(critic_inputs[now], parts, starts[now], self._critic_memory)
+            if self._critic_memory.shape[1]:
+                self._critic_memory = network.critic.following(
+                    critic_inputs[now], parts, starts[now], self._critic_memory
+                )
+        return Rollout(
+            observations=observations,
+            actions=actions,
+            noise=noise,
+            log_probs={role: actors[role].log_prob(means[role], actions[role]) for role in roles},
+            features=features,
+            memories={name: torch.stack(list_) for name, list_ in memories.items()},
+            starts=starts,
+            dones=dones,
+            rewards=rewards,
+            states=critic_inputs,
+            values=values,
+            last_value=self._last_value(),
+            snr=torch.stack(snr) if snr else None,
+            channel_noise=torch.stack(eps) if eps else None,
+            episode_returns=returns,
+        )
+
+    def _last_value(self) -> Tensor:
+        """V of the present observation; only used where no trial has just ended."""
+        network, parts = self.network, []
+        for role in network.roles:
+            _, features, _ = network.actor(role).step(
+                self._observations[role], self._starts, self._memories[role]
+            )
+            parts.append(features[None])
+        state = critic_input(self.game, self.game.state(), self._observations, network.critic.privileged)
+        value: Tensor = network.critic(state[None], parts, self._starts[None], self._critic_memory)[0]
+        return value

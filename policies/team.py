@@ -1,0 +1,125 @@
+"""The learner's network: an actor for each role that learns, and one critic for their shared reward.
+
+The critic is privileged by default: it reads `state()`, the active task included, together with the
+features of every actor (state alone is biased for policies with memory: Baisero and Amato 2022). Without
+the privilege it reads the roles' own observations instead, through a core of its own. It never enters an
+actor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from policies.cores import CoreConfig, make_core
+from policies.game import Game
+from policies.normaliser import Normaliser
+from policies.role_network import HeadConfig, RoleNetwork, linear
+
+SENDER = "state_modeling"
+BELIEF = "received_belief"
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What a team's, or a single agent's, networks are made of.
+
+    Attributes:
+        core: core of every actor.
+        head: action head of every actor, but for the sender of a differentiable channel.
+        sender_head: head of state_modeling where gradients flow through the channel: its messages are not
+            explored, so they start full-sized and almost without noise; and they are squashed, as the
+            straight-through clip would let them grow without end (they reached 180 within 300k steps).
+        critic_width: hidden width of the critic.
+        privileged_critic: the critic reads `state()`; else the roles' own observations.
+    """
+
+    core: CoreConfig = field(default_factory=CoreConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+    sender_head: HeadConfig = field(default_factory=lambda: HeadConfig(gain=1.0, log_std=-3.0, squash=True))
+    critic_width: int = 128
+    privileged_critic: bool = True
+
+
+class Critic(nn.Module):
+    """V of the shared reward, from the state (or all observations) and the actors' features."""
+
+    def __init__(self, game: Game, config: NetworkConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        self.privileged = config.privileged_critic
+        if self.privileged:
+            self.normaliser = Normaliser(game.state_fields)
+        else:
+            self.normaliser = Normaliser(_joined(game))
+        inputs = len(self.normaliser.mean) + config.core.width * len(game.roles)
+        kind = "mlp" if self.privileged else config.core.kind
+        self.core = make_core(CoreConfig(kind=kind, width=config.critic_width), inputs, generator)
+        self.head = linear(config.critic_width, 1, 1.0, generator)
+
+    def forward(self, state: Tensor, features: list[Tensor], starts: Tensor, memory: Tensor) -> Tensor:
+        """V [T, B] from states [T, B, S], features of each actor [T, B, D], starts [T, B] and memory."""
+        inputs = torch.cat([self.normaliser(state), *features], dim=-1)
+        value: Tensor = self.head(self.core(inputs, starts, memory)[0])
+        return value.squeeze(-1)
+
+    def following(self, state: Tensor, features: list[Tensor], starts: Tensor, memory: Tensor) -> Tensor:
+        """Memory [B, S] after the sequence."""
+        inputs = torch.cat([self.normaliser(state), *features], dim=-1)
+        memory_after: Tensor = self.core(inputs, starts, memory)[1]
+        return memory_after
+
+
+class TeamNetwork(nn.Module):
+    """Actors by role, and the critic."""
+
+    def __init__(
+        self, game: Game, config: NetworkConfig, differentiable: bool, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.actors = nn.ModuleDict()
+        for role in game.roles:
+            head = config.sender_head if differentiable and role == SENDER else config.head
+            self.actors[role] = RoleNetwork(
+                game.observation_fields[role], game.action_fields[role], config.core, head, generator
+            )
+        self.critic = Critic(game, config, generator)
+
+    def actor(self, role: str) -> RoleNetwork:
+        """The actor of a role."""
+        actor = self.actors[role]
+        assert isinstance(actor, RoleNetwork)
+        return actor
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles that have an actor."""
+        return tuple(self.actors)
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Trainable numbers in all actors, and in the critic."""
+        return {
+            "actor": sum(p.numel() for p in self.actors.parameters()),
+            "critic": sum(p.numel() for p in self.critic.parameters()),
+        }
+
+
+def critic_input(game: Game, state: Tensor, observations: dict[str, Tensor], privileged: bool) -> Tensor:
+    """What the critic reads beside the features: [..., S], or all observations side by side."""
+    if privileged:
+        return state
+    return torch.cat([observations[role] for role in game.roles], dim=-1)
+
+
+def _joined(game: Game) -> dict[str, slice]:
+    """Fields of all roles' observations side by side; a field keeps its name, so that bounded ones are known."""
+    joined: dict[str, slice] = {}
+    start = 0
+    for role in game.roles:
+        for name, where in game.observation_fields[role].items():
+            # The suffix after "/" tells roles apart; the normaliser looks at the name before it.
+            joined[f"{name}/{role}"] = slice(start + where.start, start + where.stop)
+        start += max(where.stop for where in game.observation_fields[role].values())
+    return joined

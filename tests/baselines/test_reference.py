@@ -1,0 +1,42 @@
+"""The floors, for the twin and for the team."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from baselines.reference import FLOORS, floor_policy, team_floor, twin_floor
+from ma_ssm_env import Policy, parallel_env, single_agent_env
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_the_floor_plays_the_twin(floor: str) -> None:
+    env = single_agent_env("HalfCheetahVel-v0", 3, horizon=3)
+    policy = twin_floor(floor, "HalfCheetahVel-v0")
+    assert isinstance(policy, Policy)
+    observations, _ = env.reset(seed=0)
+    memory = policy.initial_memory(3)
+    actions, memory = policy.act(observations, memory, np.random.default_rng(0))
+    assert actions.shape == (3, 6)
+    assert (np.abs(actions).max() > 0) == (floor == "random")
+    env.step(actions)
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_the_floor_plays_every_role_that_is_present(floor: str) -> None:
+    options = {"absent_roles": {"environment"}}
+    env = parallel_env("PointDir-v0", **options)
+    policies = team_floor(floor, "PointDir-v0", **options)
+    assert set(policies) == set(env.possible_agents)
+    observations, _ = env.reset(seed=0)
+    rng = np.random.default_rng(0)
+    actions = {
+        agent: policy.act(observations[agent][None], None, rng)[0][0] for agent, policy in policies.items()
+    }
+    assert all(actions[agent].shape == env.action_space(agent).shape for agent in policies)
+    env.step(actions)
+
+
+def test_an_unknown_floor_is_refused() -> None:
+    with pytest.raises(ValueError, match="random, zero"):
+        floor_policy("best", 2)  # type: ignore[arg-type]

@@ -1,0 +1,58 @@
+"""What several tests of the environments need: bitwise comparison and random actions."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ma_ssm_env import SCENARIOS
+
+
+def _assert_identical(a: Any, b: Any, where: str = "") -> None:
+    assert type(a) is type(b), f"{where}: {type(a).__name__} and {type(b).__name__}"
+    if isinstance(a, Mapping):
+        assert list(a) == list(b), f"{where}: keys {list(a)} and {list(b)}"
+        for key in a:
+            _assert_identical(a[key], b[key], f"{where}/{key}")
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), f"{where}: lengths {len(a)} and {len(b)}"
+        for i, pair in enumerate(zip(a, b, strict=True)):
+            _assert_identical(*pair, f"{where}/{i}")
+    elif isinstance(a, np.ndarray):
+        assert (a.dtype, a.shape) == (b.dtype, b.shape), where
+        if a.dtype == object:
+            _assert_identical(list(a), list(b), where)
+        else:
+            assert a.tobytes() == b.tobytes(), f"{where}: {a} and {b}"
+    elif isinstance(a, float):
+        assert np.float64(a).tobytes() == np.float64(b).tobytes(), f"{where}: {a} and {b}"
+    else:
+        assert a == b, f"{where}: {a} and {b}"
+
+
+def _random_actions(env: Any, rng: np.random.Generator) -> Any:
+    """Uniform actions for a team or a twin, single or batched."""
+    worlds = (env.num_envs,) if hasattr(env, "num_envs") else ()
+    spaces = getattr(env.game, "action_spaces", None)
+    if spaces is None:
+        return rng.uniform(-1, 1, (*worlds, *env.game.action_space.shape)).astype(np.float32)
+    return {a: rng.uniform(-1, 1, (*worlds, *s.shape)).astype(np.float32) for a, s in spaces.items()}
+
+
+@pytest.fixture(scope="session")
+def assert_identical() -> Callable[..., None]:
+    """Assert that two nests of arrays, numbers and containers agree bit for bit, types and key order included."""
+    return _assert_identical
+
+
+@pytest.fixture(scope="session")
+def random_actions() -> Callable[..., Any]:
+    """Uniform actions of everyone in an environment: `random_actions(env, rng)`."""
+    return _random_actions
+
+
+@pytest.fixture(params=list(SCENARIOS))
+def scenario(request: pytest.FixtureRequest) -> str:
+    """Every scenario's id in turn."""
+    return request.param

@@ -1,0 +1,332 @@
+"""Trials: the clock, inner episodes, tasks, and the reward laws by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env, vector_env
+
+HEADER = ("episode_start", "time_left", "episode_index")
+
+
+def headers(env, random_actions):
+    """The headers of one trial of the team, from its reset to its last observation."""
+    rng, read = np.random.default_rng(0), []
+    observations, _ = env.reset()
+    while True:
+        rows = {tuple(float(x) for x in o[:3]) for o in observations.values()}
+        assert len(rows) == 1, "all roles see the same header"
+        read.append(rows.pop())
+        if not env.agents:
+            return read
+        observations, _, terminations, truncations, _ = env.step(random_actions(env, rng))
+        assert not any(truncations.values())
+        assert all(terminations.values()) == (not env.agents)
+
+
+def test_headers_by_hand(random_actions):
+    env = parallel_env("PointDir-v0", episodes_per_trial=3, horizon=4)
+    for agent in env.possible_agents:
+        assert [env.observation_fields(agent)[name] for name in HEADER] == [slice(i, i + 1) for i in range(3)]
+    expected = [
+        *((1, 1, 0), (0, 0.75, 0), (0, 0.5, 0), (0, 0.25, 0)),
+        *((1, 1, 0.5), (0, 0.75, 0.5), (0, 0.5, 0.5), (0, 0.25, 0.5)),
+        *((1, 1, 1), (0, 0.75, 1), (0, 0.5, 1), (0, 0.25, 1), (0, 0, 1)),
+    ]
+    assert headers(env, random_actions) == expected
+    assert headers(env, random_actions) == expected
+
+
+def test_header_of_a_single_episode(random_actions):
+    env = parallel_env("PointDir-v0", episodes_per_trial=1, horizon=2)
+    assert headers(env, random_actions) == [(1, 1, 0), (0, 0.5, 0), (0, 0, 0)]
+
+
+@pytest.mark.parametrize(("episodes", "horizon"), [(1, 1), (1, 7), (3, 1), (2, 5)])
+def test_a_trial_has_k_times_h_steps(episodes, horizon, random_actions):
+    env = parallel_env("PointGoal-v0", episodes_per_trial=episodes, horizon=horizon)
+    rng = np.random.default_rng(0)
+    for _ in range(2):
+        env.reset()
+        ended, returns, paid = [], [], 0.0
+        while env.agents:
+            _, _, _, _, infos = env.step(random_actions(env, rng))
+            info = infos["coordinator_0"]
+            ended.append(info["episode_ended"])
+            paid += info["task_reward"]
+            if info["episode_ended"]:
+                returns.append(info["episode_return"])
+                assert info["episode_return"] == pytest.approx(paid, rel=1e-12)
+                paid = 0.0
+            else:
+                assert info["episode_return"] == 0.0
+        assert ended == ([0] * (horizon - 1) + [1]) * episodes
+        assert len(returns) == episodes
+
+
+def test_defaults_of_the_scenarios(random_actions):
+    lengths = {id: (s.episodes_per_trial, s.horizon) for id, s in SCENARIOS.items()}
+    assert lengths == {
+        "PointDir-v0": (2, 50),
+        "PointGoal-v0": (2, 50),
+        "HalfCheetah-v0": (1, 1000),
+        "HalfCheetahVel-v0": (2, 200),
+        "HalfCheetahDir-v0": (2, 200),
+    }
+    for id in ("PointDir-v0", "HalfCheetahDir-v0"):
+        env = parallel_env(id)
+        assert len(headers(env, random_actions)) == math.prod(lengths[id]) + 1
+
+
+def test_an_inner_episode_starts_afresh_on_the_same_task(random_actions):
+    env = parallel_env("HalfCheetahVel-v0", horizon=3)
+    env.reset(seed=0)
+    trials, rng, starts, tasks = env.game.trials, np.random.default_rng(0), [], []
+    for trial in range(3):
+        if trial:
+            env.reset()
+        for _ in range(2):
+            starts.append((trials.physics.qpos[0].copy(), trials.physics.qvel[0].copy()))
+            for _ in range(3):
+                tasks.append(float(trials.task[0, 0]))
+                env.step(random_actions(env, rng))
+    assert len(set(tasks)) == 3
+    assert all(len(set(tasks[6 * i : 6 * i + 6])) == 1 for i in range(3))
+    for i, (qpos, qvel) in enumerate(starts):
+        assert (np.abs(qpos - trials.physics.model.qpos0) <= 0.1).all()
+        assert (np.abs(qvel) < 0.6).all()
+        assert all((qpos != other).all() for other, _ in starts[:i])
+
+
+def test_state_by_hand(random_actions):
+    env = parallel_env("PointGoal-v0", horizon=3)
+    env.reset(seed=0, options={"task": (1.75, 0.0)})
+    rng, paid = np.random.default_rng(0), 0.0
+    for step in range(1, 3):
+        _, _, _, _, infos = env.step(random_actions(env, rng))
+        reward = infos["coordinator_0"]["task_reward"]
+        paid += reward
+        state = {name: env.state()[where] for name, where in env.state_fields.items()}
+        qpos, qvel = env.game.trials.physics.qpos[0], env.game.trials.physics.qvel[0]
+        np.testing.assert_array_equal(state["positions"], np.float32(qpos))
+        np.testing.assert_array_equal(state["root_position"], np.float32(qpos))
+        np.testing.assert_array_equal(state["velocities"], np.float32(qvel))
+        assert state["true_last_reward"] == np.float32(reward)
+        assert state["return_so_far"] == np.float32(paid)
+        assert state["time_left"] == np.float32(1 - step / 3)
+        np.testing.assert_array_equal(state["task"], [1.0, 0.0])
+    env.step(random_actions(env, rng))
+    assert env.state()[env.state_fields["return_so_far"]] == 0
+    assert env.state()[env.state_fields["true_last_reward"]] != 0
+
+
+def test_running_tasks_do_not_show_the_place():
+    for id, root_hidden in (("PointDir-v0", True), ("HalfCheetahVel-v0", True), ("PointGoal-v0", False)):
+        env = parallel_env(id)
+        env.reset(seed=0)
+        qpos = env.game.trials.physics.qpos[0]
+        root = list(env.scenario.body.root)
+        shown = np.delete(qpos, root) if root_hidden else qpos
+        np.testing.assert_array_equal(env.state()[env.state_fields["positions"]], np.float32(shown))
+
+
+# -- tasks ----------------------------------------------------------------------------------------------
+
+
+def test_a_task_by_reset_options_is_played_once():
+    for env in (parallel_env("HalfCheetahVel-v0"), single_agent_env("HalfCheetahVel-v0")):
+        for task in (1.25, [1.25], np.array([1.25]), np.float32(1.25)):
+            env.reset(seed=0, options={"task": task})
+            assert env.game.trials.task.tolist() == [[1.25]]
+        env.reset(options={})
+        assert env.game.trials.task[0, 0] != 1.25
+        env.reset(options={"task": None, "foreign": 1})
+        assert env.game.trials.task[0, 0] != 1.25
+
+
+def test_tasks_of_a_batch():
+    env = vector_env("HalfCheetahVel-v0", 3, horizon=1)
+    still = {a: np.zeros((3, s.shape[0])) for a, s in env.game.action_spaces.items()}
+    for given, expected in (
+        (0.5, [0.5, 0.5, 0.5]),
+        ([0.5], [0.5, 0.5, 0.5]),
+        ([0.5, 1, 2], [0.5, 1, 2]),
+        ([[0.5], [1], [2]], [0.5, 1, 2]),
+    ):
+        env.reset(seed=0, options={"task": given})
+        assert env.game.trials.task[:, 0].tolist() == expected
+    env.set_tasks([3, 2, 1])
+    assert env.game.trials.task[:, 0].tolist() == expected, "a pinned task waits for the next trial"
+    for _ in range(4):
+        env.step(still)
+        env.step(still)
+        assert env.game.trials.task[:, 0].tolist() == [3, 2, 1]
+    env.reset(options={"task": 0.5})
+    assert env.game.trials.task[:, 0].tolist() == [0.5] * 3
+    env.reset()
+    assert env.game.trials.task[:, 0].tolist() == [3, 2, 1]
+    env.set_tasks(None)
+    env.reset()
+    assert not set(env.game.trials.task[:, 0]) & {1.0, 2.0, 3.0}
+    goals = vector_env("PointGoal-v0", 2)
+    goals.reset(options={"task": [1.0, 0.5]})
+    assert goals.game.trials.task.tolist() == [[1.0, 0.5]] * 2
+
+
+@pytest.mark.parametrize(
+    ("id", "task", "message"),
+    [
+        ("HalfCheetahVel-v0", 4.5, r"task 4.5: speed, m/s is 4.5; speed, m/s in \[0, 3\] \(ood: \[3, 4\]\) expected"),
+        ("HalfCheetahVel-v0", -0.1, r"speed, m/s is -0.1"),
+        ("HalfCheetahVel-v0", math.nan, r"task nan: speed"),
+        ("HalfCheetahVel-v0", "fast", r"task 'fast': speed"),
+        ("HalfCheetahVel-v0", [[1.0], [1.0, 2.0]], r"task \[\[1.0\], \[1.0, 2.0\]\]: speed"),
+        ("HalfCheetahVel-v0", [1.0, 2.0], r"2 tasks for 1 worlds"),
+        ("HalfCheetahDir-v0", 0.5, r"direction is 0.5; direction -1 or 1 expected"),
+        ("PointDir-v0", 3.2, r"angle, rad is 3.2"),
+        ("PointGoal-v0", [2.6, 0.0], r"radius, m is 2.6; radius, m in \[0, 1.75\] \(ood: \[1.75, 2.5\]\)"),
+        ("PointGoal-v0", 1.0, r"task 1.0: radius"),
+        ("HalfCheetah-v0", 1.0, r"an empty task \(this scenario has one task\) expected"),
+    ],
+)
+def test_tasks_out_of_range_are_refused(id, task, message, assert_identical):
+    for env in (parallel_env(id), single_agent_env(id), vector_env(id, 1), single_agent_env(id, 1)):
+        env.reset(seed=0)
+        before = env.clone_state()
+        with pytest.raises(ValueError, match=message):
+            env.reset(seed=1, options={"task": task})
+        with pytest.raises(ValueError, match=message):
+            env.set_tasks(task)
+        assert_identical(before, env.clone_state())
+
+
+@pytest.mark.parametrize("options", [{"tasks": 1.0}, {"Task": 1.0}, {"tsk": 1.0}])
+def test_misspelt_reset_options_are_refused(options, assert_identical):
+    for env in (parallel_env("HalfCheetahVel-v0"), single_agent_env("HalfCheetahVel-v0")):
+        env.reset(seed=0)
+        before = env.clone_state()
+        with pytest.raises(ValueError, match=r"reset option '\w+': unknown; did you mean 'task'\?"):
+            env.reset(seed=1, options=options)
+        with pytest.raises(ValueError, match=r"reset options 'task': a dict such as"):
+            env.reset(seed=1, options="task")
+        assert_identical(before, env.clone_state())
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "0", True, 2**63, math.nan, np.array([0])])
+def test_bad_seeds_are_refused(seed, assert_identical):
+    for env in (
+        parallel_env("PointDir-v0"),
+        single_agent_env("PointDir-v0"),
+        vector_env("PointDir-v0", 2),
+        single_agent_env("PointDir-v0", 2),
+    ):
+        env.reset(seed=0)
+        before = env.clone_state()
+        with pytest.raises(ValueError, match=r"seed .*: a whole number in \[0, 2\*\*63\) is expected, or None"):
+            env.reset(seed=seed)
+        assert_identical(before, env.clone_state())
+
+
+def test_bad_lists_of_seeds_are_refused(assert_identical):
+    env = vector_env("PointDir-v0", 2)
+    env.reset(seed=0)
+    before = env.clone_state()
+    for seeds, message in (([1], "1 seeds for 2 worlds"), ([1, -1], "seed -1"), (2**63 - 1, "seed 9223372036854775808")):
+        with pytest.raises(ValueError, match=message):
+            env.reset(seed=seeds)
+    assert_identical(before, env.clone_state())
+
+
+# -- rewards --------------------------------------------------------------------------------------------
+
+
+def reward_by_hand(id, task, before, after, torque, dt):
+    """The law of a scenario, in float64, from the root's positions before and after a control step."""
+    velocity, effort = (after - before) / dt, np.square(np.float64(torque)).sum()
+    match id:
+        case "PointDir-v0":
+            return velocity[0] * math.cos(task[0]) + velocity[1] * math.sin(task[0])
+        case "PointGoal-v0":
+            return -math.hypot(after[0] - task[0] * math.cos(task[1]), after[1] - task[0] * math.sin(task[1]))
+        case "HalfCheetah-v0":
+            return velocity[0] - 0.1 * effort
+        case "HalfCheetahVel-v0":
+            return -abs(velocity[0] - task[0]) - 0.05 * effort
+        case "HalfCheetahDir-v0":
+            return task[0] * velocity[0] - 0.05 * effort
+    raise AssertionError(id)
+
+
+TASKS = {
+    "PointDir-v0": [[0.7], [-3.0]],
+    "PointGoal-v0": [[1.0, 2.0], [2.2, -0.5]],
+    "HalfCheetah-v0": [[], []],
+    "HalfCheetahVel-v0": [[0.1], [3.5]],
+    "HalfCheetahDir-v0": [[1.0], [-1.0]],
+}
+
+
+def test_reward_laws_by_hand(scenario, random_actions):
+    env = single_agent_env(scenario, 2, horizon=30)
+    env.reset(seed=0, options={"task": TASKS[scenario]})
+    dt = 0.1 if scenario.startswith("Point") else 0.05
+    assert env.game.trials.physics.control_dt == pytest.approx(dt)
+    rng, root = np.random.default_rng(0), list(env.scenario.body.root)
+    for _ in range(20):
+        before = env.game.trials.physics.qpos[:, root].copy()
+        torque = random_actions(env, rng)
+        _, rewards, _, _, infos = env.step(torque)
+        after = env.game.trials.physics.qpos[:, root]
+        for i in range(2):
+            expected = reward_by_hand(scenario, TASKS[scenario][i], before[i], after[i], torque[i], dt)
+            assert rewards[i] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+        terms = [infos["reward_" + name] for name in env.scenario.variation.terms]
+        np.testing.assert_array_equal(rewards, sum(terms))
+
+
+def test_point_moves_as_its_page_says():
+    env = single_agent_env("PointDir-v0", horizon=200)
+    env.reset(seed=0, options={"task": 0.0})
+    speeds = []
+    for _ in range(60):
+        _, reward, _, _, _ = env.step([1.0, 0.0])
+        speeds.append(env.game.trials.physics.qvel[0, 0])
+    assert speeds[-1] == pytest.approx(2.0, rel=1e-3)
+    assert reward == pytest.approx(2.0, rel=1e-3)
+    kept = np.diff(speeds[1:10]) / np.diff(speeds[:9])
+    np.testing.assert_allclose(kept, 0.8, atol=0.005)
+
+
+def test_feedback_is_the_plain_reward(random_actions):
+    env = parallel_env("HalfCheetahVel-v0", horizon=4, bandwidth_cost=1.0)
+    where = env.observation_fields("state_modeling_0")["last_reward"]
+    observations, _ = env.reset(seed=0)
+    assert observations["state_modeling_0"][where] == 0
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        observations, _, _, _, infos = env.step(random_actions(env, rng))
+        assert observations["state_modeling_0"][where] == np.float32(infos["state_modeling_0"]["task_reward"])
+
+
+def test_feedback_by_episodes_is_the_mean_reward(random_actions):
+    env = parallel_env("HalfCheetahVel-v0", horizon=4, episodes_per_trial=3, feedback="episode")
+    where = env.observation_fields("state_modeling_0")["last_reward"]
+    env.reset(seed=0)
+    rng, shown, returns = np.random.default_rng(0), [], []
+    for _ in range(12):
+        observations, _, _, _, infos = env.step(random_actions(env, rng))
+        shown.append(float(observations["state_modeling_0"][where][0]))
+        returns.append(infos["state_modeling_0"]["episode_return"])
+    expected = [0, 0, 0, returns[3] / 4, 0, 0, 0, returns[7] / 4, 0, 0, 0, 0]
+    np.testing.assert_allclose(shown, expected, rtol=1e-6)
+
+
+def test_feedback_does_not_change_what_is_paid(random_actions):
+    paid = []
+    for feedback in ("step", "episode", "none"):
+        env = parallel_env("HalfCheetahVel-v0", horizon=4, feedback=feedback)
+        env.reset(seed=0)
+        rng = np.random.default_rng(0)
+        paid.append([env.step(random_actions(env, rng))[1]["coordinator_0"] for _ in range(8)])
+    assert paid[0] == paid[1] == paid[2]

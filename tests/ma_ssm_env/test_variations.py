@@ -1,0 +1,114 @@
+"""Laws of hidden tasks: splits, normalised coordinates."""
+
+import math
+
+import numpy as np
+import pytest
+
+from ma_ssm_env import SCENARIOS, parallel_env, vector_env
+from ma_ssm_env.variations import DIR, GOAL, PLANAR_DIR, VEL
+
+
+@pytest.fixture(params=[VEL, GOAL, PLANAR_DIR], ids=["vel", "goal", "planar dir"])
+def law(request):
+    return request.param
+
+
+def test_validation_and_test_are_disjoint_lists_inside_the_range(law):
+    validation, test = law.tasks("validation"), law.tasks("test")
+    assert (validation.shape, test.shape) == ((10, law.size), (20, law.size))
+    both = np.concatenate([validation, test])
+    assert len(np.unique(both, axis=0)) == 30
+    assert (np.abs(law.normalise(both)) <= 1).all()
+    np.testing.assert_array_equal(test, law.tasks("test"))
+    # They cover the range: every third of every coordinate has at least one task of each list.
+    for tasks in (validation, test):
+        thirds = np.floor((law.normalise(tasks) + 1) / 2 * 3)
+        assert all(set(column) == {0, 1, 2} for column in thirds.T)
+
+
+def test_lists_of_one_coordinate_by_hand():
+    np.testing.assert_allclose(VEL.tasks("test"), 3 * (np.arange(20)[:, None] + 0.5) / 20)
+    np.testing.assert_allclose(VEL.tasks("validation"), 3 * (np.arange(10)[:, None] + 0.5) / 10)
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_fixed_splits_draw_from_their_lists_alone(scenario, split):
+    env = vector_env(scenario, 200, split=split)
+    env.reset(seed=0)
+    tasks = SCENARIOS[scenario].variation.tasks(split)
+    drawn = {tuple(row) for row in env.game.trials.task}
+    assert drawn == {tuple(row) for row in tasks}
+
+
+def test_training_draws_are_uniform():
+    env = vector_env("HalfCheetahVel-v0", 1000)
+    env.reset(seed=0)
+    speeds = np.sort(env.game.trials.task[:, 0])
+    assert np.abs(speeds / 3 - (np.arange(1000) + 0.5) / 1000).max() < 0.05  # Kolmogorov-Smirnov, p < 0.01
+    assert len(np.unique(speeds)) == 1000
+    goals = vector_env("PointGoal-v0", 1000)
+    goals.reset(seed=0)
+    radius, angle = goals.game.trials.task.T
+    share = np.sort((radius / 1.75) ** 2)  # uniform on the disc
+    assert np.abs(share - (np.arange(1000) + 0.5) / 1000).max() < 0.05
+    assert np.abs(np.sort(angle) / math.tau + 0.5 - (np.arange(1000) + 0.5) / 1000).max() < 0.05
+
+
+def test_a_finite_law_has_one_list():
+    assert DIR.finite
+    for split in ("train", "validation", "test"):
+        assert DIR.tasks(split).tolist() == [[-1.0], [1.0]]
+    assert SCENARIOS["HalfCheetah-v0"].variation.tasks("test").shape == (1, 0)
+
+
+def test_the_train_split_of_an_infinite_law_has_no_list(law):
+    assert not law.finite
+    with pytest.raises(ValueError, match="the train split is a continuous law"):
+        law.tasks("train")
+
+
+def test_out_of_distribution_tasks_lie_outside():
+    for id, (low, high) in {"HalfCheetahVel-v0": (3.0, 4.0), "PointGoal-v0": (1.75, 2.5)}.items():
+        env = vector_env(id, 200, split="ood")
+        env.reset(seed=0)
+        first = env.game.trials.task[:, 0]
+        assert first.min() >= low
+        assert first.max() <= high
+        assert first.max() - first.min() > 0.9 * (high - low)
+        listed = SCENARIOS[id].variation.tasks("ood")
+        assert ((low <= listed[:, 0]) & (listed[:, 0] <= high)).all()
+        env.reset(options={"task": first[:1].tolist() + [0.0] * (env.scenario.variation.size - 1)})
+
+
+@pytest.mark.parametrize("id", ["PointDir-v0", "HalfCheetahDir-v0", "HalfCheetah-v0"])
+def test_out_of_distribution_is_refused_where_there_is_no_outside(id):
+    with pytest.raises(ValueError, match=r"split 'ood': the tasks of .* have no outside"):
+        parallel_env(id, split="ood")
+
+
+def test_unknown_splits_are_refused():
+    with pytest.raises(ValueError, match="split 'dev': unknown; one of train, validation, test, ood is expected"):
+        VEL.ranges("dev")
+
+
+def test_normalised_coordinates_by_hand():
+    assert VEL.normalise(np.array([[0.0], [1.5], [3.0], [4.0]]))[:, 0] == pytest.approx([-1, 0, 1, 5 / 3])
+    assert DIR.normalise(np.array([[-1.0], [1.0]]))[:, 0].tolist() == [-1, 1]
+    assert GOAL.normalise(np.array([[1.75, math.pi / 2]]))[0] == pytest.approx([1, 0.5])
+    assert DIR.denormalise(np.array([[-0.2], [0.2]]))[:, 0].tolist() == [-1, 1]
+
+
+def test_normalised_coordinates_round_trip(scenario):
+    law = SCENARIOS[scenario].variation
+    splits = ["test", "validation"] + ["ood"] * any(c.outside for c in law.coordinates)
+    for split in splits:
+        tasks = law.tasks(split)
+        np.testing.assert_allclose(law.denormalise(law.normalise(tasks)), tasks, atol=1e-12)
+
+
+def test_what_the_state_shows_is_the_normalised_task(scenario):
+    env = parallel_env(scenario)
+    env.reset(seed=3)
+    shown = env.state()[env.state_fields["task"]]
+    np.testing.assert_array_equal(shown, np.float32(env.scenario.variation.normalise(env.game.trials.task[0])))

@@ -1,0 +1,70 @@
+"""The project's own files agree with each other."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins() -> dict[str, str]:
+    lines = (line.partition("#")[0].strip() for line in (ROOT / "constraints.txt").read_text().splitlines())
+    return {normal(name): version for name, _, version in (line.partition("==") for line in lines if line)}
+
+
+def source_version() -> str:
+    tree = ast.parse((ROOT / "ma_ssm_env" / "version.py").read_text())
+    values = [ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)]
+    assert len(values) == 1
+    return values[0]
+
+
+def test_constraints_are_exact_public_versions() -> None:
+    found = pins()
+    assert found
+    for name, version in found.items():
+        # No local label (`+cpu`), direct reference (`name @ ...`), path or marker.
+        assert re.fullmatch(r"[a-z0-9-]+", name), name
+        assert re.fullmatch(r"[0-9]+(\.[0-9]+)*((a|b|rc|\.post)[0-9]+)?", version), f"{name}: {version}"
+
+
+def test_every_direct_dependency_is_pinned() -> None:
+    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    names = {normal(re.match(r"[\w.-]+", requirement)[0]) for group in groups for requirement in group}
+    assert names - {"ma-ssm-env"} <= pins().keys()
+
+
+def test_version_is_in_the_changelog() -> None:
+    assert f"## [{source_version()}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_version_of_the_installed_distribution() -> None:
+    try:
+        installed = metadata.version("ma-ssm-env")
+    except metadata.PackageNotFoundError:
+        pytest.skip("the distribution is not installed here (make setup does it)")
+    assert installed == source_version()
+
+
+def test_make_help_lists_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split()
+    shown = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True).stdout
+    listed = re.findall(r"^  ([a-z-]+) +\S", shown, re.MULTILINE)
+    assert listed == phony
+    for target in listed:  # `make -n` prints what it would do
+        subprocess.run(["make", "-n", "-C", ROOT, target], capture_output=True, check=True)
+
+
+def test_ci_script_is_executable() -> None:
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111

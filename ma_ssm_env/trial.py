@@ -142,8 +142,8 @@ class TrialBatch:
         if array.ndim == 2 or (k == 1 and array.ndim == 1 and array.shape != (1,)):
             if len(array) != B:
                 raise ValueError(f"{len(array)} tasks for {B} worlds: one task, or one a world, is expected")
-            return np.stack([self.variation.checked(row) for row in array])
-        return np.tile(self.variation.checked(array), (B, 1))
+            return np.stack([self.variation.checked(row) for row in array.tolist()])
+        return np.tile(self.variation.checked(array.tolist()), (B, 1))
 
     def set_tasks(self, tasks: Any | None) -> None:
         """Pin the task of every world for trials that begin from now on; None: draw from the split again."""

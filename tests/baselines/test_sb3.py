@@ -88,7 +88,7 @@ def test_callbacks_neither_shift_the_run_nor_see_it_late() -> None:
     def on_checkpoint(steps: int, policy: Policy) -> None:
         assert isinstance(policy, Sb3Policy)
         seen.append((steps, weights(policy)))
-        policy.with_mode(False).act(observed(2, 10), None, np.random.default_rng())
+        policy.with_mode(False).act(observed(2, 8), None, np.random.default_rng())
         torch.rand(5)
         np.random.rand(5)  # noqa: NPY002
         random.random()
@@ -117,7 +117,7 @@ def test_training_puts_the_global_generators_back() -> None:
 def test_acting_is_the_models_prediction() -> None:
     run = trained()
     assert isinstance(run.policy, Policy)
-    observations = observed(50, run.normaliser.observation_space.shape[0])
+    observations = observed(50, 8)
     expected, _ = run.model.predict(run.normaliser.normalize_obs(observations), deterministic=True)
     actions, memory = run.policy.act(observations, run.policy.initial_memory(50), np.random.default_rng(0))
     np.testing.assert_array_equal(actions, expected)
@@ -128,7 +128,7 @@ def test_acting_is_the_models_prediction() -> None:
 
 def test_drawn_actions_come_from_the_given_generator() -> None:
     policy = trained(total=64).policy.with_mode(False)
-    observations = observed(4000, 10) * 0
+    observations = observed(4000, 8) * 0
     torch_before = torch.get_rng_state()
     first, _ = policy.act(observations, None, np.random.default_rng(4))
     assert torch.equal(torch_before, torch.get_rng_state())
@@ -158,7 +158,7 @@ def test_statistics_of_a_checkpoint_are_frozen() -> None:
 
 def test_parameters_are_counted() -> None:
     run = trained(total=64)
-    inputs, width, torques = 10, 8, 2
+    inputs, width, torques = 8, 8, 2
     hidden = inputs * width + width + width * width + width
     assert run.parameters == {"actor": hidden + width * torques + 2 * torques, "critic": hidden + width + 1}
     assert sum(run.parameters.values()) == sum(p.numel() for p in run.model.policy.parameters())
@@ -181,7 +181,7 @@ def test_a_saved_policy_comes_back(tmp_path: Path) -> None:
     policy.save(tmp_path / "kept")
     loaded = Sb3Policy.load(tmp_path / "kept", trust=True)
     assert loaded.deterministic is False
-    observations = observed(20, 10)
+    observations = observed(20, 8)
     expected, _ = policy.act(observations, None, np.random.default_rng(3))
     actions, _ = loaded.act(observations, None, np.random.default_rng(3))
     np.testing.assert_array_equal(actions, expected)

@@ -123,7 +123,9 @@ def test_torque_in_the_environment(random_actions):
             np.testing.assert_allclose(got, np.clip(whole, -1, 1), rtol=1e-6, atol=1e-7)
         np.testing.assert_array_equal(seen(env, observations, "adaptation", "last_prior"), field["prior"])
         np.testing.assert_array_equal(seen(env, observations, "coordinator", "last_prior"), field["prior"])
-        np.testing.assert_array_equal(seen(env, observations, "coordinator", "last_correction"), field["correction"])
+        np.testing.assert_array_equal(
+            seen(env, observations, "coordinator", "last_correction"), field["correction"]
+        )
         np.testing.assert_array_equal(seen(env, observations, "coordinator", "last_rate"), field["rate"])
         np.testing.assert_array_equal(env.state()[:, env.state_fields["last_trust"]], field["trust"])
     assert clipped
@@ -153,8 +155,17 @@ def test_the_twin_plays_the_same_game(scenario):
         observation, reward, ended, _, info = twin.step(torque)
         assert infos["state_modeling_0"]["task_reward"] == reward
         assert infos["state_modeling_0"]["episode_return"] == info["episode_return"]
-        for field in ("positions", "last_torque", "return_so_far", "task", "root_position", "true_last_reward"):
-            np.testing.assert_array_equal(team.state()[team.state_fields[field]], twin.state()[twin.state_fields[field]])
+        for field in (
+            "positions",
+            "last_torque",
+            "return_so_far",
+            "task",
+            "root_position",
+            "true_last_reward",
+        ):
+            np.testing.assert_array_equal(
+                team.state()[team.state_fields[field]], twin.state()[twin.state_fields[field]]
+            )
         np.testing.assert_array_equal(observation[twin.observation_fields()["last_torque"]], torque)
     assert team.agents == []
 
@@ -201,7 +212,9 @@ def test_what_is_posted_is_observed_one_step_later():
             expected = channel(x / 2, x, env.game.blackboard.noise[0])
             np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-7)
             starts.append(float(seen(env, observations, "coordinator", "episode_start")[0]))
-        assert starts == [0, 0, 1, 0, 0, 0], "the third post is read in the second inner episode's first observation"
+        assert starts == [0, 0, 1, 0, 0, 0], (
+            "the third post is read in the second inner episode's first observation"
+        )
 
 
 # -- silence --------------------------------------------------------------------------------------------
@@ -292,7 +305,9 @@ TWO_TASKS = [("PointDir-v0", (0.0, 2.0)), ("HalfCheetahVel-v0", (0.5, 2.5))]
 
 @pytest.mark.parametrize(("scenario", "tasks"), TWO_TASKS)
 @pytest.mark.parametrize("observability", ["split", "full"])
-def test_without_feedback_nothing_tells_the_task(scenario, tasks, observability, random_actions, assert_identical):
+def test_without_feedback_nothing_tells_the_task(
+    scenario, tasks, observability, random_actions, assert_identical
+):
     options = {"feedback": "none", "observability": observability}
     (one, paid_one), (two, paid_two) = (trial_on(scenario, t, random_actions, **options) for t in tasks)
     assert_identical(one, two)
@@ -337,5 +352,7 @@ def test_the_twin_is_told_no_more(scenario, tasks, random_actions, assert_identi
             rng = np.random.default_rng(0)
             observations += [env.step(random_actions(env, rng))[0] for _ in range(20)]
             pairs.append(observations)
-        told[feedback] = [t for t, (a, b) in enumerate(zip(*pairs, strict=True)) if a.tobytes() != b.tobytes()]
+        told[feedback] = [
+            t for t, (a, b) in enumerate(zip(*pairs, strict=True)) if a.tobytes() != b.tobytes()
+        ]
     assert told == {"none": [], "episode": [10], "step": list(range(1, 21))}

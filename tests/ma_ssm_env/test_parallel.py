@@ -377,12 +377,17 @@ def test_pettingzoo_parallel_conformance(scenario, options):
 def test_pettingzoo_cycle_conformance(scenario):
     with warnings.catch_warnings():
         # Roles see and do different things: that is the game.
-        for what in ("Observations are different shapes", "Agents have different (action|observation) space sizes"):
+        for what in (
+            "Observations are different shapes",
+            "Agents have different (action|observation) space sizes",
+        ):
             warnings.filterwarnings("ignore", what, UserWarning)
         # Its pattern for names allows one underscore; ours, such as `state_modeling_0`, have two.
         warnings.filterwarnings("ignore", "We recommend agents to be named", UserWarning)
         # Velocities, rewards and positions have no bound.
-        warnings.filterwarnings("ignore", r"Agent's (min|max)imum observation space value is -?infinity", UserWarning)
+        warnings.filterwarnings(
+            "ignore", r"Agent's (min|max)imum observation space value is -?infinity", UserWarning
+        )
         api_test(env(scenario, horizon=10), num_cycles=50)
 
 

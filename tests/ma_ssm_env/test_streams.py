@@ -8,7 +8,9 @@ from ma_ssm_env.streams import MAX_SEED, Purpose, checked_seed, entropy_seed, su
 
 VARIANTS = {
     "no state modeling": {"absent_roles": {"state_modeling"}},
-    "the coordinator alone": {"absent_roles": {"state_modeling", "meta_learning", "adaptation", "environment"}},
+    "the coordinator alone": {
+        "absent_roles": {"state_modeling", "meta_learning", "adaptation", "environment"}
+    },
     "muted": {"muted_roles": {"state_modeling", "coordinator"}},
     "cost": {"bandwidth_cost": 3.0},
     "full": {"observability": "full"},
@@ -45,7 +47,10 @@ def test_nothing_shifts_another_draw(scenario, variant, random_actions, assert_i
 
 
 def test_the_twin_draws_the_same(random_actions, assert_identical):
-    team, twin = parallel_env("HalfCheetahVel-v0", horizon=2), single_agent_env("HalfCheetahVel-v0", horizon=2)
+    team, twin = (
+        parallel_env("HalfCheetahVel-v0", horizon=2),
+        single_agent_env("HalfCheetahVel-v0", horizon=2),
+    )
     rng = np.random.default_rng(0)
     for trial in range(3):
         team.reset(seed=None if trial else 6)
@@ -77,7 +82,9 @@ def test_every_address_is_a_stream_of_its_own():
     for address in addresses:
         first.update(substream(*address).random(4).tolist())
     assert len(first) == 4 * len(addresses)
-    np.testing.assert_array_equal(substream(1, Purpose.TASK, 2, 3).random(9), substream(1, Purpose.TASK, 2, 3).random(9))
+    np.testing.assert_array_equal(
+        substream(1, Purpose.TASK, 2, 3).random(9), substream(1, Purpose.TASK, 2, 3).random(9)
+    )
 
 
 def test_purposes_keep_their_numbers():

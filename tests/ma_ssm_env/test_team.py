@@ -54,7 +54,9 @@ def assert_batch_is_singles(assert_identical, random_actions, scenario, worlds, 
 
 def test_world_of_a_batch_is_the_single_environment(scenario, assert_identical, random_actions):
     episodes = SCENARIOS[scenario].episodes_per_trial
-    ends = assert_batch_is_singles(assert_identical, random_actions, scenario, 3, 5 * episodes * 3 + 2, horizon=5)
+    ends = assert_batch_is_singles(
+        assert_identical, random_actions, scenario, 3, 5 * episodes * 3 + 2, horizon=5
+    )
     assert ends == 9
 
 
@@ -87,7 +89,9 @@ def test_so_it_is_where_worlds_end_at_different_times(assert_identical, random_a
     env.reset(seed=11)
     actions = {a: np.ones((4, s.shape[0])) for a, s in env.game.action_spaces.items()}
     ended = np.array([env.step(actions)[4]["episode_ended"] for _ in range(8)])
-    assert (ended.any(1) & ~ended.all(1)).any(), "the worlds must fall out of step for this test to mean anything"
+    assert (ended.any(1) & ~ended.all(1)).any(), (
+        "the worlds must fall out of step for this test to mean anything"
+    )
 
 
 def test_number_of_threads_changes_nothing(assert_identical, random_actions):
@@ -141,7 +145,9 @@ def test_ledger_holds_the_last_trials_of_each_world(random_actions):
         known = min(trial + 1, 32)
         expected = np.array(tasks[::-1])[:known].T
         np.testing.assert_array_equal(entries[:, :known, 0], expected)
-        np.testing.assert_allclose(entries[:, :known, 1], np.array(returns[::-1])[:known].T / 2 / 110, rtol=1e-5)
+        np.testing.assert_allclose(
+            entries[:, :known, 1], np.array(returns[::-1])[:known].T / 2 / 110, rtol=1e-5
+        )
         assert (entries[:, :known, 2] == 1).all()
         assert (entries[:, known:] == 0).all()
     kept, _ = env.reset()

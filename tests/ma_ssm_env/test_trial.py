@@ -177,7 +177,11 @@ def test_tasks_of_a_batch():
 @pytest.mark.parametrize(
     ("id", "task", "message"),
     [
-        ("HalfCheetahVel-v0", 4.5, r"task 4.5: speed, m/s is 4.5; speed, m/s in \[0, 3\] \(ood: \[3, 4\]\) expected"),
+        (
+            "HalfCheetahVel-v0",
+            4.5,
+            r"task 4.5: speed, m/s is 4.5; speed, m/s in \[0, 3\] \(ood: \[3, 4\]\) expected",
+        ),
         ("HalfCheetahVel-v0", -0.1, r"speed, m/s is -0.1"),
         ("HalfCheetahVel-v0", math.nan, r"task nan: speed"),
         ("HalfCheetahVel-v0", "fast", r"task 'fast': speed"),
@@ -223,7 +227,9 @@ def test_bad_seeds_are_refused(seed, assert_identical):
     ):
         env.reset(seed=0)
         before = env.clone_state()
-        with pytest.raises(ValueError, match=r"seed .*: a whole number in \[0, 2\*\*63\) is expected, or None"):
+        with pytest.raises(
+            ValueError, match=r"seed .*: a whole number in \[0, 2\*\*63\) is expected, or None"
+        ):
             env.reset(seed=seed)
         assert_identical(before, env.clone_state())
 
@@ -232,7 +238,11 @@ def test_bad_lists_of_seeds_are_refused(assert_identical):
     env = vector_env("PointDir-v0", 2)
     env.reset(seed=0)
     before = env.clone_state()
-    for seeds, message in (([1], "1 seeds for 2 worlds"), ([1, -1], "seed -1"), (2**63 - 1, "seed 9223372036854775808")):
+    for seeds, message in (
+        ([1], "1 seeds for 2 worlds"),
+        ([1, -1], "seed -1"),
+        (2**63 - 1, "seed 9223372036854775808"),
+    ):
         with pytest.raises(ValueError, match=message):
             env.reset(seed=seeds)
     assert_identical(before, env.clone_state())

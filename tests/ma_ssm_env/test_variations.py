@@ -88,7 +88,9 @@ def test_out_of_distribution_is_refused_where_there_is_no_outside(id):
 
 
 def test_unknown_splits_are_refused():
-    with pytest.raises(ValueError, match="split 'dev': unknown; one of train, validation, test, ood is expected"):
+    with pytest.raises(
+        ValueError, match="split 'dev': unknown; one of train, validation, test, ood is expected"
+    ):
         VEL.ranges("dev")
 
 
@@ -111,4 +113,6 @@ def test_what_the_state_shows_is_the_normalised_task(scenario):
     env = parallel_env(scenario)
     env.reset(seed=3)
     shown = env.state()[env.state_fields["task"]]
-    np.testing.assert_array_equal(shown, np.float32(env.scenario.variation.normalise(env.game.trials.task[0])))
+    np.testing.assert_array_equal(
+        shown, np.float32(env.scenario.variation.normalise(env.game.trials.task[0]))
+    )

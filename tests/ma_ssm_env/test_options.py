@@ -1,0 +1,172 @@
+"""Scenarios and options: what is refused, and what the message names."""
+
+import dataclasses
+
+import pytest
+
+from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env, vector_env
+from ma_ssm_env.options import Options
+from ma_ssm_env.scenarios import find_scenario
+
+MAKERS = [
+    parallel_env,
+    single_agent_env,
+    lambda id, **o: vector_env(id, 2, **o),
+    lambda id, **o: single_agent_env(id, 2, **o),
+]
+
+
+@pytest.fixture(params=MAKERS, ids=["team", "twin", "team batch", "twin batch"])
+def make(request):
+    return request.param
+
+
+@pytest.mark.parametrize(
+    ("id", "message"),
+    [
+        ("HalfCheetahVel-v9", "HalfCheetahVel-v9: unknown scenario; versions of HalfCheetahVel: v0"),
+        ("HalfCheetaVel-v0", r"did you mean HalfCheetahVel-v0\?"),
+        ("halfcheetahdir", r"did you mean HalfCheetahDir-v0\?"),
+        ("PointGaol-v0", r"did you mean PointGoal-v0\?"),
+        (
+            "Pong",
+            r"Pong: unknown scenario; one of PointDir-v0, .*HalfCheetahDir-v0 is expected|did you mean Point",
+        ),
+        ("", "one of PointDir-v0, PointGoal-v0, .* is expected"),
+        (3, "3: unknown scenario; one of"),
+        (None, "None: unknown scenario; one of"),
+        ([], "unknown scenario; one of"),
+    ],
+)
+def test_unknown_scenarios(make, id, message):
+    with pytest.raises(ValueError, match=message):
+        make(id)
+
+
+def test_scenarios_can_be_given_as_such():
+    scenario = SCENARIOS["PointDir-v0"]
+    assert find_scenario(scenario) is scenario
+    assert parallel_env(scenario).scenario is scenario
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("horizn", "horizon"),
+        ("episodes", "episodes_per_trial"),
+        ("noise", "sensor_noise"),
+        ("feedbacks", "feedback"),
+        ("hide_velocity", "hide_velocities"),
+    ],
+)
+def test_unknown_options_name_the_nearest(make, name, near):
+    with pytest.raises(
+        ValueError, match=rf"HalfCheetahVel-v0: unknown option '{name}'; did you mean '{near}'\?"
+    ):
+        make("HalfCheetahVel-v0", **{name: 1})
+
+
+def test_far_options_name_all(make):
+    with pytest.raises(
+        ValueError, match=r"unknown option 'qqq'; one of .*episodes_per_trial, feedback.* is expected"
+    ):
+        make("PointDir-v0", qqq=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("episodes_per_trial", [0, -1, 1.0, True, "2", None], "a whole number of at least 1 is expected"),
+        ("horizon", [0, -5, 20.0, False, "20", None], "a whole number of at least 1 is expected"),
+        ("num_threads", [0, 1.5, None], "a whole number of at least 1 is expected"),
+        (
+            "sensor_noise",
+            [-0.1, float("nan"), float("inf"), "0.1", None],
+            "a finite number of at least 0 is expected",
+        ),
+        ("hide_velocities", [1, "yes", None], "True or False is expected"),
+        ("feedback", ["often", True, None], "one of 'step', 'episode', 'none' is expected"),
+        ("split", ["dev", None], "one of 'train', 'validation', 'test', 'ood' is expected"),
+        ("render_mode", ["human", True], "one of None, 'rgb_array' is expected"),
+    ],
+)
+def test_values_that_an_option_does_not_take(make, name, values, message):
+    for value in values:
+        with pytest.raises(ValueError, match=f"option {name}=.*: {message}") as caught:
+            make("HalfCheetahVel-v0", **{name: value})
+        assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("bandwidth_cost", [-0.1, float("nan"), "0.1"], "a finite number of at least 0 is expected"),
+        ("observability", ["all", None], "one of 'split', 'full' is expected"),
+        ("absent_roles", ["adaptation", 3, None], "a set of roles is expected, such as {'state_modeling'}"),
+        ("muted_roles", ["adaptation", 3, None], "a set of roles is expected, such as {'state_modeling'}"),
+    ],
+)
+def test_values_that_an_option_of_the_team_does_not_take(name, values, message):
+    for value in values:
+        with pytest.raises(ValueError, match=f"option {name}=.*: {message}"):
+            parallel_env("HalfCheetahVel-v0", **{name: value})
+
+
+def test_unknown_roles_are_refused():
+    for name in ("absent_roles", "muted_roles"):
+        for role in ("adaptation_0", "boss", 3):
+            with pytest.raises(
+                ValueError, match=f"option {name}: unknown role {role!r}; the roles are state_modeling, meta"
+            ):
+                parallel_env("PointDir-v0", **{name: {role}})
+
+
+def test_someone_must_be_there():
+    with pytest.raises(ValueError, match="at least one role must be present"):
+        parallel_env(
+            "PointDir-v0",
+            absent_roles=list(SCENARIOS)
+            and ["state_modeling", "meta_learning", "adaptation", "environment", "coordinator"],
+        )
+
+
+@pytest.mark.parametrize("name", ["observability", "bandwidth_cost", "absent_roles", "muted_roles"])
+def test_options_of_the_team_are_not_the_twins(name):
+    for num_envs in (None, 2):
+        with pytest.raises(ValueError, match=f"option '{name}' belongs to the five-role team"):
+            single_agent_env("PointDir-v0", num_envs, **{name: getattr(Options(1, 1), name)})
+
+
+def test_options_of_the_twin_are_not_the_teams():
+    for make in (parallel_env, lambda id, **o: vector_env(id, 2, **o)):
+        with pytest.raises(ValueError, match="option 'reveal_task' belongs to the single-agent twin"):
+            make("PointDir-v0", reveal_task=True)
+    with pytest.raises(ValueError, match="option reveal_task=1: True or False is expected"):
+        single_agent_env("PointDir-v0", reveal_task=1)
+
+
+def test_roles_may_come_in_any_collection():
+    for roles in (["adaptation"], ("adaptation",), {"adaptation"}, frozenset({"adaptation"})):
+        env = parallel_env("PointDir-v0", absent_roles=roles)
+        assert env.options.absent_roles == frozenset({"adaptation"})
+        assert "adaptation_0" not in env.possible_agents
+
+
+def test_every_option_reaches_the_environment():
+    options = {
+        "episodes_per_trial": 3,
+        "horizon": 7,
+        "observability": "full",
+        "feedback": "none",
+        "hide_velocities": True,
+        "sensor_noise": 0.5,
+        "bandwidth_cost": 0.25,
+        "absent_roles": frozenset({"adaptation"}),
+        "muted_roles": frozenset({"coordinator"}),
+        "split": "ood",
+        "num_threads": 2,
+        "render_mode": "rgb_array",
+    }
+    assert set(options) | {"reveal_task"} == {field.name for field in dataclasses.fields(Options)}
+    made = parallel_env("HalfCheetahVel-v0", **options).options
+    assert {name: getattr(made, name) for name in options} == options

@@ -1,0 +1,132 @@
+"""Ids in the registries of Gymnasium and PettingZoo."""
+
+import subprocess
+import sys
+
+import gymnasium as gym
+import numpy as np
+import pettingzoo
+import pytest
+
+import ma_ssm_env
+from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env
+from ma_ssm_env.registration import register_all
+
+
+def test_gym_make(scenario, assert_identical):
+    env = gym.make(f"ma_ssm/{scenario}", horizon=3)
+    assert isinstance(env.unwrapped, ma_ssm_env.SingleAgentEnv)
+    assert env.unwrapped.options.horizon == 3
+    same = single_agent_env(scenario, horizon=3)
+    assert_identical(env.reset(seed=1), same.reset(seed=1))
+    action = np.full(same.action_space.shape, 0.5, np.float32)
+    ended = False
+    while not ended:
+        step = env.step(action)
+        assert_identical(step, same.step(action))
+        ended = step[2]
+    env.close()
+
+
+def test_gym_make_vec(scenario, assert_identical, random_actions):
+    batch = gym.make_vec(f"ma_ssm/{scenario}", num_envs=2, horizon=3)
+    assert isinstance(batch, ma_ssm_env.SingleAgentVectorEnv)
+    singles = [gym.make(f"ma_ssm/{scenario}", horizon=3) for _ in range(2)]
+    observations, _ = batch.reset(seed=4)
+    for i, single in enumerate(singles):
+        assert_identical(observations[i], single.reset(seed=4 + i)[0])
+    rng = np.random.default_rng(0)
+    for _ in range(3 * SCENARIOS[scenario].episodes_per_trial):
+        actions = random_actions(batch, rng)
+        observations, rewards, terminations, _, infos = batch.step(actions)
+        for i, single in enumerate(singles):
+            mine, reward, ended, _, _ = single.step(actions[i])
+            assert_identical(infos["final_obs"][i] if ended else observations[i], mine)
+            assert (float(rewards[i]), bool(terminations[i])) == (reward, ended)
+    assert terminations.all()
+    batch.close()
+
+
+def test_gym_make_vec_of_processes_agrees(assert_identical, random_actions):
+    ours = gym.make_vec("ma_ssm/PointDir-v0", num_envs=2, horizon=3)
+    mode = {"autoreset_mode": gym.vector.AutoresetMode.SAME_STEP}
+    theirs = gym.make_vec(
+        "ma_ssm/PointDir-v0", num_envs=2, horizon=3, vectorization_mode="sync", vector_kwargs=mode
+    )
+    assert_identical(ours.reset(seed=0)[0], theirs.reset(seed=0)[0])
+    rng = np.random.default_rng(0)
+    for _ in range(15):
+        actions = random_actions(ours, rng)
+        got, expected = ours.step(actions), theirs.step(actions)
+        assert_identical(got[0], expected[0])
+        for a, b in zip(got[1:4], expected[1:4], strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert ("final_obs" in got[4]) == ("final_obs" in expected[4])
+        if "final_obs" in got[4]:
+            np.testing.assert_array_equal(got[4]["_final_obs"], expected[4]["_final_obs"])
+            assert_identical(list(got[4]["final_obs"]), list(expected[4]["final_obs"]))
+            for name, values in expected[4]["final_info"].items():
+                if not name.startswith("_"):
+                    np.testing.assert_array_equal(values, got[4]["final_info"][name])
+
+
+def test_render_mode_raises_no_warning():
+    # Gymnasium looks at the class, before anything is made.
+    env = gym.make("ma_ssm/PointDir-v0", render_mode="rgb_array")
+    assert env.render_mode == "rgb_array"
+    assert "rgb_array" in env.unwrapped.metadata["render_modes"]
+
+
+def test_gym_make_after_importing_by_name():
+    code = (
+        "import gymnasium as gym\n"
+        "env = gym.make('ma_ssm_env:ma_ssm/HalfCheetahVel-v0')\n"
+        "observation, _ = env.reset(seed=0)\n"
+        "print(env.unwrapped.scenario.id, len(observation))\n"
+    )
+    ran = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (0, "HalfCheetahVel-v0 27\n"), ran.stderr
+
+
+def test_importing_is_quiet_and_needs_no_learning_library():
+    code = "import sys, ma_ssm_env; print([m for m in ('torch', 'stable_baselines3') if m in sys.modules])"
+    ran = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "[]\n", "")
+
+
+def test_pettingzoo_make(scenario, assert_identical):
+    env = pettingzoo.make("parallel", f"ma_ssm/{scenario}", horizon=3)
+    assert isinstance(env, ma_ssm_env.TeamEnv)
+    assert_identical(env.reset(seed=1), parallel_env(scenario, horizon=3).reset(seed=1))
+    cycle = pettingzoo.make("aec", f"ma_ssm/{scenario}", horizon=3)
+    cycle.reset(seed=1)
+    assert cycle.agent_selection == "state_modeling_0"
+    assert_identical(cycle.observe("state_modeling_0"), env.reset(seed=1)[0]["state_modeling_0"])
+
+
+def test_the_cycle_environment_plays_the_same_game(assert_identical, random_actions):
+    cycle, team = ma_ssm_env.env("PointDir-v0", horizon=2), parallel_env("PointDir-v0", horizon=2)
+    cycle.reset(seed=0)
+    observations, _ = team.reset(seed=0)
+    rng = np.random.default_rng(0)
+    while team.agents:
+        actions = random_actions(team, rng)
+        for agent in team.agents:
+            assert cycle.agent_selection == agent
+            assert_identical(cycle.observe(agent), observations[agent])
+            cycle.step(actions[agent])
+        observations, rewards, *_ = team.step(actions)
+        assert cycle.rewards == rewards
+    assert all(cycle.terminations.values())
+
+
+def test_registering_twice_does_nothing():
+    before = dict(gym.registry)
+    register_all()
+    assert dict(gym.registry) == before
+
+
+@pytest.mark.parametrize("id", list(SCENARIOS))
+def test_registered_names_are_the_scenarios_ids(id):
+    assert gym.spec(f"ma_ssm/{id}").kwargs == {"scenario": id}
+    assert pettingzoo.spec("parallel", f"ma_ssm/{id}").kwargs == {"scenario": id}

@@ -80,7 +80,9 @@ def measure(scenario: str, directory: Path, jobs: int, command: str) -> dict[str
     runs = plan(_suite(scenario), command)
     done = run_all(runs, directory, jobs)
     if done.failed:
-        raise RuntimeError(f"{scenario}: {len(done.failed)} oracle runs failed: {next(iter(done.failed.values()))}")
+        raise RuntimeError(
+            f"{scenario}: {len(done.failed)} oracle runs failed: {next(iter(done.failed.values()))}"
+        )
     records = [record for run in runs if (record := find_record(directory, run)) is not None]
     floor = evaluate(scenario, twin_floor("random", scenario), split="test", trials=RANDOM_TRIALS)
     blind, how = blind_ceiling(scenario)
@@ -97,14 +99,21 @@ def measure(scenario: str, directory: Path, jobs: int, command: str) -> dict[str
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.reference", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/reference"), help="folder for the records")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.reference", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("benchmarks/results/reference"), help="folder for the records"
+    )
     parser.add_argument("--scenarios", nargs="+", default=list(BUDGETS), help=f"of {', '.join(BUDGETS)}")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
     given = parser.parse_args(arguments)
     unknown = [name for name in given.scenarios if name not in BUDGETS]
     if unknown:
-        print(f"error: {unknown[0]}: no reference budget; one of {', '.join(BUDGETS)} is expected", file=sys.stderr)
+        print(
+            f"error: {unknown[0]}: no reference budget; one of {', '.join(BUDGETS)} is expected",
+            file=sys.stderr,
+        )
         return 2
     table = json.loads(TABLE.read_text()) if TABLE.exists() else {}
     command = f"python -m benchmarks.reference --out {given.out}"

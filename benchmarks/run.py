@@ -50,9 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         done = run_all(plan(suite, command), given.out, given.jobs)
     except KeyboardInterrupt:
-        print(f"interrupted; finished runs are in {given.out}/records: the same command goes on", file=sys.stderr)
+        print(
+            f"interrupted; finished runs are in {given.out}/records: the same command goes on",
+            file=sys.stderr,
+        )
         return 130
-    print(f"{done.finished} runs finished, {done.reused} reused, {len(done.failed)} failed; records: {given.out}/records")
+    print(f"{done.finished} runs finished, {done.reused} reused, {len(done.failed)} failed", end="; ")
+    print(f"records: {given.out}/records")
     for key, reason in done.failed.items():
         print(f"failed: {key}\n{reason}", file=sys.stderr)
     return 1 if done.failed else 0

@@ -1,0 +1,1 @@
+"""Policies in PyTorch: memory cores, the team and its differentiable channel, PPO, checkpoints."""

@@ -67,7 +67,9 @@ def load(directory: str | os.PathLike[str]) -> tuple[TeamNetwork, TrainConfig, i
     except ValueError as error:
         raise CheckpointError(f"{path}: not a checkpoint: {error}") from None
     if description.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: format {description.get('format')!r}; this code reads format {FORMAT}")
+        raise CheckpointError(
+            f"{path}: format {description.get('format')!r}; this code reads format {FORMAT}"
+        )
     weights_path = path.parent / description["weights"]["file"]
     try:
         weights = weights_path.read_bytes()

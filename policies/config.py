@@ -42,8 +42,22 @@ class TrainConfig:
 # Settings that differ from the defaults, by scenario: short inner episodes want whole trials as segments
 # and a shorter discount.
 TUNED: dict[str, dict[str, Any]] = {
-    "PointDir-v0": {"num_worlds": 32, "rollout": 100, "segment": 100, "minibatches": 8, "gamma": 0.95, "lam": 0.95},
-    "PointGoal-v0": {"num_worlds": 32, "rollout": 100, "segment": 100, "minibatches": 8, "gamma": 0.95, "lam": 0.95},
+    "PointDir-v0": {
+        "num_worlds": 32,
+        "rollout": 100,
+        "segment": 100,
+        "minibatches": 8,
+        "gamma": 0.95,
+        "lam": 0.95,
+    },
+    "PointGoal-v0": {
+        "num_worlds": 32,
+        "rollout": 100,
+        "segment": 100,
+        "minibatches": 8,
+        "gamma": 0.95,
+        "lam": 0.95,
+    },
 }
 
 

@@ -67,7 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(result))
     else:
         print(f"{config.scenario}, {'team' if config.team else 'one agent'} after {steps} steps")
-        print(f"{len(found.tasks)} {command.split} tasks x {command.trials} trials, mean return per inner episode:")
+        print(
+            f"{len(found.tasks)} {command.split} tasks x {command.trials} trials, "
+            "mean return per inner episode:"
+        )
         print("  " + "  ".join(f"{value:.2f}" for value in returns))
         if config.team:
             print(f"nominal bits sent a step: {result['bits']}")

@@ -164,14 +164,16 @@ class Ppo:
         batch = self._segments(rollout)
         count = batch.starts.shape[1]
         totals: dict[str, float] = {}
-        updates = 0
-        for epoch in range(config.epochs):
+        updates = epochs = 0
+        for _ in range(config.epochs):
             order = torch.randperm(count, generator=self.generator)
             kl = 0.0
             for rows in order.chunk(config.minibatches):
                 loss, metrics = self._loss(batch.take(rows))
                 if not math.isfinite(metrics["loss"]):
-                    raise FloatingPointError(f"loss is {metrics['loss']} after {updates} updates of this iteration")
+                    raise FloatingPointError(
+                        f"loss is {metrics['loss']} after {updates} updates of this iteration"
+                    )
                 self.optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 for part in (*network.actors.values(), network.critic):
@@ -181,6 +183,7 @@ class Ppo:
                 kl += metrics["kl"] / config.minibatches
                 for name, value in metrics.items():
                     totals[name] = totals.get(name, 0.0) + value
+            epochs += 1
             if kl > config.target_kl:
                 break
         self._update_statistics(rollout)
@@ -190,7 +193,7 @@ class Ppo:
         return {
             **averages,
             **stds,
-            "epochs": float(epoch + 1),
+            "epochs": float(epochs),
             "learning_rate": rate,
             "explained_variance": float(explained),
             "episode_return": sum(rollout.episode_returns) / max(1, len(rollout.episode_returns)),
@@ -238,17 +241,20 @@ class Ppo:
         }
 
     def _send(self, belief: Tensor, batch: Segments, observations: dict[str, Tensor]) -> Tensor:
-        """Put what comes of `belief` into the receivers' observations, with its gradient; returns it [L, N, d]."""
-        assert batch.snr is not None and batch.channel_noise is not None
+        """Put what comes of `belief` into the receivers' observations, with its gradient.
+
+        Returns:
+            What was heard [L, N, d].
+        """
+        assert batch.snr is not None
+        assert batch.channel_noise is not None
         heard = belief
         for role in self.network.roles:
             where = self.network.actor(role).fields.get(BELIEF)
             if where is None:
                 continue
             seen = observations[role]
-            heard = received_sequence(
-                belief, batch.snr, batch.channel_noise, batch.starts, seen[0, :, where]
-            )
+            heard = received_sequence(belief, batch.snr, batch.channel_noise, batch.starts, seen[0, :, where])
             observations[role] = torch.cat([seen[..., : where.start], heard, seen[..., where.stop :]], dim=-1)
         return heard
 

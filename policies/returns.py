@@ -11,6 +11,8 @@ def generalised_advantages(
 ) -> Tensor:
     """Generalised advantage estimates [T, B].
 
+    ::
+
         delta_t = r_t + gamma (1 - done_t) V_{t+1} - V_t
         A_t = delta_t + gamma lam (1 - done_t) A_{t+1}
 
@@ -18,10 +20,12 @@ def generalised_advantages(
     episodes, and never across the end of a trial. Source: Schulman et al. 2016.
 
     Args:
-        rewards, values: [T, B].
-        dones: [T, B], 1 where the trial ended with step t.
+        rewards: what was paid [T, B].
+        values: V at each step [T, B].
+        dones: 1 where the trial ended with step t [T, B].
         last_value: V of what follows the last step [B].
-        gamma, lam: discount and trace decay, in [0, 1].
+        gamma: discount, in [0, 1].
+        lam: trace decay, in [0, 1].
     """
     if rewards.shape != values.shape or rewards.shape != dones.shape or last_value.shape != rewards.shape[1:]:
         raise ValueError(

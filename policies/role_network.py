@@ -81,7 +81,7 @@ class RoleNetwork(nn.Module):
         return torch.tanh(mean) if self.squash else mean
 
     def log_prob(self, mean: Tensor, action: Tensor) -> Tensor:
-        """log N(action; mean, std), summed over the numbers of an action: [...]."""
+        """Log density N(action; mean, std), summed over the numbers of an action: [...]."""
         z = (action - mean) * torch.exp(-self.log_std)
         return -0.5 * z.square().sum(-1) - (self.log_std + _LOG_SQRT_2PI).sum()
 

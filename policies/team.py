@@ -127,7 +127,7 @@ def critic_input(game: Game, state: Tensor, observations: dict[str, Tensor], pri
 
 
 def _joined(game: Game) -> dict[str, slice]:
-    """Fields of all roles' observations side by side; a field keeps its name, so that bounded ones are known."""
+    """Fields of all roles' observations side by side, `<field>/<role>`."""
     joined: dict[str, slice] = {}
     start = 0
     for role in game.roles:

@@ -92,7 +92,7 @@ def train(
 
 
 def players(network: TeamNetwork, deterministic: bool = True) -> Policy | dict[str, Policy]:
-    """The trained networks behind the policy protocol: one policy for the twin, a mapping by role for the team."""
+    """The networks behind the policy protocol: one policy for the twin, a mapping by role for the team."""
     if network.roles == (AGENT,):
         return NetworkPolicy(network.actor(AGENT), deterministic)
     team: dict[str, Policy] = {r: NetworkPolicy(network.actor(r), deterministic) for r in network.roles}
@@ -148,7 +148,8 @@ def configuration(command: Command) -> TrainConfig:
         seed=command.seed,
         communication=command.communication,
         network=NetworkConfig(
-            core=CoreConfig(kind=command.core, width=command.width), privileged_critic=command.privileged_critic
+            core=CoreConfig(kind=command.core, width=command.width),
+            privileged_critic=command.privileged_critic,
         ),
         ppo=tuned(command.scenario, **_changes(command.ppo)),
         options=team_options,
@@ -192,7 +193,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         def on_checkpoint(steps: int, network: TeamNetwork) -> None:
             checkpoint.save(command.out, network, config, steps)
-            found = evaluate(config.scenario, players(network), split="validation", trials=2, **config.options)
+            found = evaluate(
+                config.scenario, players(network), split="validation", trials=2, **config.options
+            )
             returns = [round(float(x), 2) for x in found.returns.mean((0, 1))]
             bar.write(f"{steps} steps: return per inner episode on validation tasks {returns}")
 

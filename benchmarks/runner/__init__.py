@@ -1,1 +1,1 @@
-"""The runner: what to run (`suites`), how each method trains (`methods`), one run (`execute`), many (`schedule`)."""
+"""The runner: suites, the table of methods, one run (`execute`), many runs (`schedule`)."""

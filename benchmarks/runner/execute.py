@@ -111,7 +111,9 @@ def execute(run: Run, progress: Callable[[int], None]) -> Record:
     evaluator = _Evaluator(run, method.evaluation_options, list(judged), list(curve))
     wall, cpu = time.monotonic(), time.process_time()
     checkpoints = tuple(sorted({*judged, *curve}))
-    parameters, charged = method.run(Job(run.scenario, run.seed, run.budget, checkpoints), evaluator, progress)
+    parameters, charged = method.run(
+        Job(run.scenario, run.seed, run.budget, checkpoints), evaluator, progress
+    )
     cpu_s = time.process_time() - cpu
     training = cpu_s - evaluator.cpu_s
     return Record(

@@ -104,7 +104,13 @@ def _ours(core: str, team: bool, options: dict[str, Any] | None = None, cost: fl
     def config(scenario: str, seed: int, budget: int) -> TrainConfig:
         network = NetworkConfig(core=CoreConfig(kind=core))
         return TrainConfig(
-            scenario=scenario, team=team, steps=budget, seed=seed, network=network, ppo=tuned(scenario), options=options
+            scenario=scenario,
+            team=team,
+            steps=budget,
+            seed=seed,
+            network=network,
+            ppo=tuned(scenario),
+            options=options,
         )
 
     def run(job: Job, report: Report, progress: Callable[[int], None]) -> tuple[dict[str, int], int]:

@@ -55,7 +55,9 @@ def run_all(runs: Sequence[Run], directory: Path, jobs: int) -> Done:
     progress: dict[str, float] = {}
     failed: dict[str, str] = {}
     finished = 0
-    with tqdm(total=round(total), unit="", unit_scale=True, desc="runs 0/" + str(len(todo)), smoothing=0.05) as bar:
+    with tqdm(
+        total=round(total), unit="", unit_scale=True, desc="runs 0/" + str(len(todo)), smoothing=0.05
+    ) as bar:
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:

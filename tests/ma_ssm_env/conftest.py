@@ -42,7 +42,7 @@ def _random_actions(env: Any, rng: np.random.Generator) -> Any:
 
 @pytest.fixture(scope="session")
 def assert_identical() -> Callable[..., None]:
-    """Assert that two nests of arrays, numbers and containers agree bit for bit, types and key order included."""
+    """Assert that two nests of arrays and numbers agree bit for bit, types and order of keys included."""
     return _assert_identical
 
 

@@ -174,7 +174,7 @@ def test_the_twin_plays_the_same_game(scenario):
 
 
 def test_what_is_posted_is_observed_one_step_later():
-    """Two inner episodes of three steps: posted 1, 2, .. 6 (in tenths), observed a step later; then cleared."""
+    """Two inner episodes of three steps: 1, 2, .. 6 tenths are posted, read a step later, then cleared."""
     env = parallel_env("PointDir-v0", episodes_per_trial=2, horizon=3)
     fields = {
         "last_prior": ("adaptation", "coordinator"),

@@ -1,4 +1,4 @@
-"""Known trajectories: dynamics, draws and layouts stay as they are, for the MuJoCo version they were taken with.
+"""Known trajectories: dynamics, draws and layouts stay as they are, for one MuJoCo version.
 
 Run this file to take them anew: `python tests/ma_ssm_env/test_golden.py`. Do that together with a new
 version in the scenarios' ids, or with a new MuJoCo; never to make a test pass.

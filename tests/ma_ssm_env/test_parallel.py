@@ -1,6 +1,7 @@
 """The PettingZoo environment: determinism, fresh memory, copies, spaces, conformance."""
 
 import copy
+import dataclasses
 import pickle
 import warnings
 
@@ -62,6 +63,11 @@ def test_different_seeds_differ(scenario):
     assert (one.game.trials.physics.qvel != two.game.trials.physics.qvel).all()
     still = {a: np.zeros((1, s.shape[0])) for a, s in one.game.action_spaces.items()}
     assert (one.step(still)[4]["channel_noise"] != two.step(still)[4]["channel_noise"]).all()
+
+
+def test_seeds_of_numpy_are_taken(make, assert_identical):
+    one, two = make("PointDir-v0"), make("PointDir-v0")
+    assert_identical(one.reset(seed=np.int64(3)), two.reset(seed=3))
 
 
 def test_both_directions_are_drawn():
@@ -165,7 +171,7 @@ def test_no_two_arrays_share_memory(scenario, make, random_actions):
     kept = arrays(env.reset(seed=0))
     rng = np.random.default_rng(0)
     for _ in range(SCENARIOS[scenario].episodes_per_trial * 2):
-        kept += arrays(env.step(random_actions(env, rng))) + [env.state()]
+        kept += [*arrays(env.step(random_actions(env, rng))), env.state()]
     for i, a in enumerate(kept):
         assert a.flags.writeable
         for b in kept[:i]:
@@ -249,6 +255,14 @@ def test_copies_keep_what_was_asked_for(make):
         assert other.scenario is env.scenario or other.scenario == env.scenario
         with pytest.raises(RuntimeError):
             other.step(None)
+
+
+def test_copies_keep_a_scenario_that_is_not_in_the_table(make):
+    known = SCENARIOS["PointDir-v0"]
+    kinder = dataclasses.replace(known, variation=dataclasses.replace(known.variation, worst_reward=-1.0))
+    env = make(kinder)
+    for other in (pickle.loads(pickle.dumps(env)), copy.deepcopy(env)):
+        assert other.scenario == kinder
 
 
 def test_a_clone_of_another_game_is_refused(make, assert_identical):

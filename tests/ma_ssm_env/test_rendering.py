@@ -25,9 +25,10 @@ for make in (ma_ssm_env.parallel_env, ma_ssm_env.single_agent_env):
         again = env.render()
         assert again.any(), "the picture is a fresh array"
         for _ in range(15):
-            team = hasattr(env, "agents")
-            ones = {a: np.ones(env.action_space(a).shape) for a in env.agents} if team else np.ones(env.action_space.shape)
-            env.step(ones)
+            if hasattr(env, "agents"):
+                env.step({a: np.ones(env.action_space(a).shape) for a in env.agents})
+            else:
+                env.step(np.ones(env.action_space.shape))
         assert (env.render() != again).any(), "the body has moved"
         before = env.clone_state()
         for other in (pickle.loads(pickle.dumps(env)), copy.deepcopy(env)):

@@ -53,8 +53,6 @@ class PpoConfig:
         value: weight of the value loss.
         gradient_norm: largest norm of each network's gradient.
         target_kl: mean KL of an epoch at which an iteration stops.
-        grounding: weight of the grounding loss (differentiable communication): receivers' side of the
-            channel must tell, linearly, what the sender sensed and they did not.
     """
 
     num_worlds: int = 16
@@ -72,7 +70,6 @@ class PpoConfig:
     value: float = 0.5
     gradient_norm: float = 0.5
     target_kl: float = 0.05
-    grounding: float = 0.0
 
     def __post_init__(self) -> None:
         if self.rollout % self.segment:
@@ -206,7 +203,6 @@ class Ppo:
         surrogate = torch.zeros(())
         entropy = torch.zeros(())
         kls, clipped, belief_size = [], [], 0.0
-        grounding = torch.zeros(())
         advantages = (batch.advantages - batch.advantages.mean()) / (batch.advantages.std() + 1e-8)
         for role in network.roles:  # the sender is first in the order of roles
             actor = network.actor(role)
@@ -215,9 +211,7 @@ class Ppo:
             if self.differentiable and role == SENDER:
                 belief = straight_through_clip(means + torch.exp(actor.log_std) * batch.noise[role])
                 belief_size = float(means.detach().abs().mean())
-                heard = self._send(belief, batch, observations)
-                if config.grounding > 0:
-                    grounding = self._grounding(heard, batch)
+                self._send(belief, batch, observations)
                 continue
             log_ratio = actor.log_prob(means, batch.actions[role]) - batch.log_probs[role]
             ratio = torch.exp(log_ratio)
@@ -229,43 +223,30 @@ class Ppo:
                 clipped.append(float(((ratio - 1.0).abs() > config.clip).float().mean()))
         values = network.critic(batch.states, features, batch.starts, batch.memories["critic"])
         value_loss = (values - batch.returns).square().mean()
-        loss = surrogate + config.value * value_loss - config.entropy * entropy + config.grounding * grounding
+        loss = surrogate + config.value * value_loss - config.entropy * entropy
         return loss, {
             "loss": float(loss.detach()),
             "policy_loss": float(surrogate.detach()),
             "value_loss": float(value_loss.detach()),
-            "kl": max(kls),
-            "clip_fraction": sum(clipped) / len(clipped),
+            "kl": max(kls, default=0.0),
+            "clip_fraction": sum(clipped) / max(1, len(clipped)),
             "belief_size": belief_size,
-            "grounding_loss": float(grounding.detach()),
         }
 
-    def _send(self, belief: Tensor, batch: Segments, observations: dict[str, Tensor]) -> Tensor:
-        """Put what comes of `belief` into the receivers' observations, with its gradient.
-
-        Returns:
-            What was heard [L, N, d].
-        """
+    def _send(self, belief: Tensor, batch: Segments, observations: dict[str, Tensor]) -> None:
+        """Put what comes of `belief` into the receivers' observations, with its gradient."""
         assert batch.snr is not None
         assert batch.channel_noise is not None
-        heard = belief
+        heard = None  # one channel, one noise: every receiver hears the same
         for role in self.network.roles:
             where = self.network.actor(role).fields.get(BELIEF)
             if where is None:
                 continue
             seen = observations[role]
-            heard = received_sequence(belief, batch.snr, batch.channel_noise, batch.starts, seen[0, :, where])
+            if heard is None:
+                first = seen[0, :, where]
+                heard = received_sequence(belief, batch.snr, batch.channel_noise, batch.starts, first)
             observations[role] = torch.cat([seen[..., : where.start], heard, seen[..., where.stop :]], dim=-1)
-        return heard
-
-    def _grounding(self, heard: Tensor, batch: Segments) -> Tensor:
-        """Mean squared error of a linear reading of what was heard at t + 1 against what was sensed at t."""
-        network = self.network
-        assert network.decoder is not None
-        sensed = network.actor(SENDER).normaliser(batch.observations[SENDER])[..., network.private]
-        errors = (network.decoder(heard[1:]) - sensed[:-1]).square().mean(-1)
-        loss: Tensor = (errors * (1.0 - batch.starts[1:])).mean()
-        return loss
 
     def _segments(self, rollout: Rollout) -> Segments:
         config = self.config

@@ -20,7 +20,6 @@ from policies.role_network import HeadConfig, RoleNetwork, linear
 
 SENDER = "state_modeling"
 BELIEF = "received_belief"
-PRIVATE = ("velocities", "last_reward")  # what state_modeling alone senses: the decoder's targets
 
 
 @dataclass(frozen=True)
@@ -73,11 +72,7 @@ class Critic(nn.Module):
 
 
 class TeamNetwork(nn.Module):
-    """Actors by role, and the critic.
-
-    Where the channel is differentiable there is a linear `decoder` too, used in training alone: it reads
-    what state_modeling alone senses (`private`, entries of its observation) off a received belief.
-    """
+    """Actors by role, and the critic."""
 
     def __init__(
         self, game: Game, config: NetworkConfig, differentiable: bool, generator: torch.Generator
@@ -91,14 +86,6 @@ class TeamNetwork(nn.Module):
                 game.observation_fields[role], game.action_fields[role], config.core, head, generator
             )
         self.critic = Critic(game, config, generator)
-        self.private: list[int] = []
-        self.decoder: nn.Linear | None = None
-        if differentiable and SENDER in game.roles:
-            fields = game.observation_fields[SENDER]
-            self.private = [i for name in PRIVATE for i in range(fields[name].start, fields[name].stop)]
-            size = next((f[BELIEF] for f in game.observation_fields.values() if BELIEF in f), slice(0, 0))
-            if size.stop > size.start and self.private:
-                self.decoder = linear(size.stop - size.start, len(self.private), 1.0, generator)
 
     def actor(self, role: str) -> RoleNetwork:
         """The actor of a role."""

@@ -1,0 +1,72 @@
+"""The tuned table fires, and a configuration survives its JSON form."""
+
+import dataclasses
+import json
+
+import pytest
+
+from ma_ssm_env import SCENARIOS
+from policies.config import TUNED, TrainConfig, from_json, to_json, tuned
+from policies.cores import CoreConfig
+from policies.game import Game
+from policies.ppo import PpoConfig
+from policies.role_network import HeadConfig
+from policies.team import NetworkConfig
+
+
+@pytest.mark.parametrize("scenario", list(TUNED))
+def test_every_tuned_line_names_a_scenario_and_settings(scenario: str) -> None:
+    assert scenario in SCENARIOS
+    names = {field.name for field in dataclasses.fields(PpoConfig)}
+    assert set(TUNED[scenario]) <= names
+    found = dataclasses.asdict(tuned(scenario))
+    assert found == dataclasses.asdict(PpoConfig()) | TUNED[scenario]
+
+
+@pytest.mark.parametrize("scenario", list(SCENARIOS))
+def test_the_settings_of_every_scenario_fit_together(scenario: str) -> None:
+    assert isinstance(tuned(scenario), PpoConfig)
+
+
+def test_changes_come_after_what_is_tuned() -> None:
+    scenario = next(iter(TUNED))
+    name = next(iter(TUNED[scenario]))
+    assert tuned(scenario, clip=0.123).clip == 0.123
+    assert getattr(tuned(scenario, **{name: getattr(PpoConfig(), name)}), name) == getattr(PpoConfig(), name)
+    assert tuned("HalfCheetahBase-v0") == PpoConfig(**TUNED.get("HalfCheetahBase-v0", {}))
+
+
+def _unusual() -> TrainConfig:
+    return TrainConfig(
+        scenario="PointGoal-v0",
+        team=True,
+        steps=7,
+        seed=3,
+        communication="reinforced",
+        network=NetworkConfig(
+            core=CoreConfig(kind="gru", width=5, layers=2),
+            head=HeadConfig(0.5, -2.0, True),
+            sender_head=HeadConfig(0.25, -1.5, False),
+            critic_width=11,
+            privileged_critic=False,
+        ),
+        ppo=PpoConfig(num_worlds=2, rollout=6, segment=3, minibatches=2, learning_rate=1.25e-4),
+        options={"horizon": 5, "muted_roles": ["adaptation"]},
+    )
+
+
+@pytest.mark.parametrize("config", [TrainConfig(), _unusual()])
+def test_round_trip(config: TrainConfig) -> None:
+    assert from_json(json.loads(json.dumps(to_json(config)))) == config
+
+
+@pytest.mark.parametrize("kind", [set, frozenset, list, tuple])
+def test_sets_of_roles_survive_as_the_same_options(kind: type) -> None:
+    roles = kind(["environment", "coordinator"])
+    config = TrainConfig(team=True, options={"absent_roles": roles, "horizon": 3})
+    again = from_json(json.loads(json.dumps(to_json(config))))
+    assert sorted(again.options["absent_roles"]) == ["coordinator", "environment"]
+    assert (
+        Game("PointDir-v0", 1, True, again.options).options
+        == Game("PointDir-v0", 1, True, config.options).options
+    )

@@ -50,6 +50,7 @@ def test_same_seed_same_trials(scenario, make, assert_identical, random_actions)
     two.reset(seed=99)  # what was played before does not matter
     play(two, random_actions, 3)
     assert_identical(one.reset(seed=3), two.reset(seed=3))
+    assert_identical(one.state(), two.state())
     assert_identical(play(one, random_actions, 18), play(two, random_actions, 18))
 
 

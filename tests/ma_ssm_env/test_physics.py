@@ -181,10 +181,26 @@ def test_what_is_seen_of_a_broken_world_is_where_it_last_was():
     env = single_agent_env("PointGoal-v0")
     env.reset(seed=0)
     env.step([1.0, 0.0])
-    before = env.game.trials.physics.qpos[0].copy()
-    env.game.trials.physics.qvel[0, 1] = 1e12
+    physics, fields = env.game.trials.physics, env.observation_fields()
+    qpos, qvel = physics.qpos[0].copy(), physics.qvel[0].copy()
+    physics.qvel[0, 1] = 1e12
     observation, *_ = env.step([1.0, 0.0])
-    np.testing.assert_array_equal(observation[env.observation_fields()["positions"]], np.float32(before))
+    np.testing.assert_array_equal(observation[fields["positions"]], np.float32(qpos))
+    np.testing.assert_array_equal(observation[fields["velocities"]], np.float32([qvel[0], 0.0]))
+
+
+def test_a_state_that_blows_up_in_the_last_substep_is_seen():
+    """MuJoCo looks at a state when it steps from it, so its own warning would come a step late."""
+    env = single_agent_env("PointGoal-v0")
+    env.reset(seed=0)
+    physics = env.game.trials.physics
+    physics.qvel[0, 0] = 1e9
+    physics.qpos[0, 0] = 1e10 - 0.08e9  # it moves 0.072e9 in four substeps, 0.088e9 in five
+    observation, reward, ended, _, info = env.step([0.0, 0.0])
+    assert info["physics_unstable"] is True
+    assert ended is True
+    assert reward == -100.0 * 100
+    assert np.isfinite(observation).all()
 
 
 def test_the_worst_reward_is_below_what_a_step_can_earn(scenario):

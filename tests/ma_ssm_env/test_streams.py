@@ -6,6 +6,7 @@ import pytest
 from ma_ssm_env import parallel_env, single_agent_env, vector_env
 from ma_ssm_env.streams import MAX_SEED, Purpose, checked_seed, entropy_seed, substream
 
+FIRST = [149215387, 3034174488, 463140260]
 VARIANTS = {
     "no state modeling": {"absent_roles": {"state_modeling"}},
     "the coordinator alone": {
@@ -87,6 +88,13 @@ def test_every_address_is_a_stream_of_its_own():
     )
 
 
+def test_addresses_are_those_of_every_result_so_far():
+    first = [
+        substream(*address).integers(2**32) for address in ((0, 0, 0, 0), (7, 1, 3, 2), (2**62, 2, 5, 1))
+    ]
+    assert first == FIRST
+
+
 def test_purposes_keep_their_numbers():
     assert [(p.name, int(p)) for p in Purpose] == [
         ("TASK", 0),
@@ -113,6 +121,7 @@ def test_sensor_noise_has_its_size_and_leaves_the_physics_alone():
     others = np.setdiff1d(np.arange(errors.shape[2]), sensed)
     assert errors[..., sensed].std() == pytest.approx(0.3, rel=0.02)
     assert abs(errors[..., sensed].mean()) < 0.01
+    assert (np.abs(np.diff(errors[..., sensed], axis=0)).max(0) > 0.1).all(), "every step has its own"
     assert (errors[..., others] == 0).all()
     np.testing.assert_array_equal(clean.game.trials.physics.qpos, noisy.game.trials.physics.qpos)
 

@@ -43,6 +43,16 @@ def test_header_of_a_single_episode(random_actions):
     assert headers(env, random_actions) == [(1, 1, 0), (0, 0.5, 0), (0, 0, 0)]
 
 
+def test_state_shows_the_reward_that_is_paid(random_actions):
+    for make in (parallel_env, single_agent_env):
+        env = make("HalfCheetahVel-v0", feedback="none")
+        env.reset(seed=0)
+        paid = env.step(random_actions(env, np.random.default_rng(0)))[1]
+        shown = float(env.state()[env.state_fields["true_last_reward"]][0])
+        assert shown == pytest.approx(paid if make is single_agent_env else paid["adaptation_0"], abs=0.011)
+        assert abs(shown) > 0.1
+
+
 @pytest.mark.parametrize(("episodes", "horizon"), [(1, 1), (1, 7), (3, 1), (2, 5)])
 def test_a_trial_has_k_times_h_steps(episodes, horizon, random_actions):
     env = parallel_env("PointGoal-v0", episodes_per_trial=episodes, horizon=horizon)

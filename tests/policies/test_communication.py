@@ -81,7 +81,7 @@ def test_the_recomputed_belief_is_what_was_heard(
     assert batch.starts[1:].any()
     assert inner[1:].any()
     assert not heard[batch.starts == 1].any()
-    assert (heard[batch.starts == 0].abs().sum(-1) > 0).all()
+    assert heard.abs().sum(-1).gt(0).float().mean() > 0.8
     torch.testing.assert_close(again[BELIEF], heard, rtol=0, atol=1e-5)
     for name, where in actor.fields.items():
         if name != BELIEF:
@@ -97,10 +97,13 @@ def test_a_changed_sender_changes_what_receivers_read(monkeypatch: pytest.Monkey
     again = _read_by_receivers(learner, batch, monkeypatch)
     for role in RECEIVERS:
         where = learner.network.actor(role).fields[BELIEF]
-        moved = (again[role][BELIEF] - batch.observations[role][..., where]).abs().sum(-1) > 1e-3
-        expected = batch.starts == 0
-        expected[0] = False  # what a segment observes first was posted before it
-        assert torch.equal(moved, expected)
+        moved = (again[role][BELIEF] - batch.observations[role][..., where]).abs().sum(-1) > 1e-5
+        assert not moved[0].any()  # what a segment observes first was posted before it
+        assert not moved[batch.starts == 1].any()
+        assert batch.snr is not None
+        audible = (batch.snr[:-1, :, 0] > 0.01) & (batch.starts[1:] == 0)
+        assert audible.float().mean() > 0.7
+        assert moved[1:][audible].all()
     for role, seen in recorded.items():
         assert torch.equal(batch.observations[role], seen)  # the record itself stays
 
@@ -135,12 +138,11 @@ def _finite_differences(loss: Callable[[], Tensor], parameter: Tensor, step: flo
     return found
 
 
-@pytest.mark.parametrize("grounding", [0.0, 0.7])
 @pytest.mark.parametrize("core", sorted(CORES))
 @pytest.mark.parametrize("role", [SENDER, "adaptation"])
-def test_gradients_equal_finite_differences(core: str, role: str, grounding: float) -> None:
+def test_gradients_equal_finite_differences(core: str, role: str) -> None:
     # Without the value loss: the critic reads the actors' features, but sends them no gradient.
-    learner, rollout = _team(core=core, value=0.0, grounding=grounding)
+    learner, rollout = _team(core=core, value=0.0)
     batch = _double(learner, learner._segments(rollout))
     bias = learner.network.actor(role).head.bias
     gradient = _gradient(learner, batch, bias)
@@ -228,23 +230,6 @@ def test_how_the_belief_is_learned_does_not_change_acting() -> None:
     assert torch.equal(rollouts[0].rewards, rollouts[1].rewards)
 
 
-def test_grounding_is_the_error_of_reading_what_was_sensed_a_step_before() -> None:
-    learner, rollout = _team(grounding=1.0)
-    network = learner.network
-    batch = learner._segments(rollout)
-    fields = network.actor(SENDER).fields
-    private = [i for name in ("velocities", "last_reward") for i in range(*fields[name].indices(99))]
-    sensed = network.actor(SENDER).normaliser(batch.observations[SENDER])[..., private]
-    heard = batch.observations["adaptation"][..., network.actor("adaptation").fields[BELIEF]]
-    assert network.decoder is not None
-    total = 0.0
-    for t in range(1, SEGMENT):
-        errors = (network.decoder(heard[t]) - sensed[t - 1]).square().mean(-1)
-        total += float((errors * (1.0 - batch.starts[t])).sum())
-    expected = total / (batch.starts[1:].numel())
-    assert learner._loss(batch)[1]["grounding_loss"] == pytest.approx(expected, rel=1e-4)
-
-
 def test_only_the_senders_of_a_differentiable_channel_get_their_own_head() -> None:
     game = Game("PointDir-v0", 1, True, {})
     config = NetworkConfig(sender_head=HeadConfig(log_std=-3.5, squash=True))
@@ -254,4 +239,3 @@ def test_only_the_senders_of_a_differentiable_channel_get_their_own_head() -> No
             special = differentiable and role == SENDER
             assert network.actor(role).squash == special
             assert float(network.actor(role).log_std[0].detach()) == (-3.5 if special else -1.0)
-        assert (network.decoder is not None) == differentiable

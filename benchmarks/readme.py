@@ -1,0 +1,147 @@
+"""Write the README's tables from committed records: `python -m benchmarks.readme` (`--check` only compares).
+
+Each table stands between a pair of markers, `<!-- results:NAME -->` and `<!-- /results:NAME -->`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.records import Record, read_records
+from benchmarks.report.methods import methods_by_name
+from benchmarks.report.references import default_path, read_references
+from benchmarks.stats import bootstrap_interval
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def returns_table(records: Sequence[Record]) -> str:
+    """Return of an inner episode (mean over both, over tasks and seeds) at each judged step count, and the score."""
+    scenario = records[0].run.scenario
+    by_method: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_method[record.run.method].append(record)
+    steps = sorted({s for r in records for s in r.run.configuration["judged"]})
+    labels = methods_by_name(by_method)
+    first = records[0].result.evaluations[0].array()
+    reference, _ = read_references(default_path()).find(scenario, first.shape[2])
+    rows = []
+    for name, runs in by_method.items():
+        cells, last = [], np.empty((0, 0))
+        for count in steps:
+            last = np.stack([_judged(run, count) for run in runs])  # [seeds, tasks]
+            interval = bootstrap_interval([last], np.random.default_rng(0))
+            cells.append(f"{interval.estimate:.1f} ({interval.low:.1f} to {interval.high:.1f})")
+        score = "-"
+        if reference is not None:
+            s = bootstrap_interval([reference.score(last)], np.random.default_rng(0))
+            score = f"{s.estimate:.2f} ({s.low:.2f} to {s.high:.2f})"
+        actor = runs[0].result.parameters.get("actor")
+        speed = [r.timings.train_steps_per_cpu_s for r in runs if r.timings.train_steps_per_cpu_s]
+        rows.append(
+            (
+                float(last.mean()),
+                f"| {labels[name].label} `{name}` | {len(runs)} | "
+                + " | ".join(cells)
+                + f" | {score} | {f'{actor:,}' if actor else '-'} | {f'{np.median(speed):,.0f}' if speed else '-'} |",
+            )
+        )
+    rows.sort(key=lambda row: -row[0])
+    heads = ["method", "seeds", *[f"at {count // 1000}k" for count in steps], "score", "actor parameters"]
+    heads.append("steps per CPU-s")
+    lines = [
+        f"`{scenario}`, return per inner episode; made by `{records[0].run.command}`"
+        + (f"; blind ceiling {reference.mean('blind'):g}" if reference else "")
+        + (f", oracle {reference.mean('oracle'):.1f}" if reference else "")
+        + ":",
+        "",
+        "| " + " | ".join(heads) + " |",
+        "|---" + "|---:" * (len(heads) - 1) + "|",
+        *[row for _, row in rows],
+    ]
+    return "\n".join(lines)
+
+
+def _judged(record: Record, count: int) -> np.ndarray:
+    """Mean return of each task [N] at the first judged evaluation at or past `count` steps (floors: their only one)."""
+    modes = [e for e in record.result.evaluations if e.split == "test" and e.actions == "mode"]
+    found = [e for e in modes if e.steps >= count] or modes
+    mean: np.ndarray = min(found, key=lambda e: e.steps).array().mean((1, 2))
+    return mean
+
+
+def speed_table(path: Path) -> str:
+    """The rows of `python -m benchmarks.throughput --out`."""
+    content = json.loads(path.read_text())
+    host = content["host"]
+    lines = [
+        f"Speed ({host['cpu']}, {host['cores']} cores, MuJoCo {content['versions']['mujoco']}), made by "
+        f"`python -m benchmarks.throughput --out {path.relative_to(ROOT)}`:",
+        "",
+        "| what | ours | peer | ratio (lowest to highest) |",
+        "|---|---:|---:|---:|",
+    ]
+    for row in content["rows"]:
+        ratio = f"{row['ratio']:.2f} ({row['lowest']:.2f} to {row['highest']:.2f})"
+        lines.append(f"| {row['what']} | {row['ours']:,.0f} | {row['peer']:,.0f} | {ratio} |")
+    return "\n".join(lines)
+
+
+TABLES: dict[str, Callable[[], str | None]] = {
+    "demo": lambda: _records_table("demo"),
+    "point": lambda: _records_table("point"),
+    "speed": lambda: speed_table(RESULTS / "throughput.json") if (RESULTS / "throughput.json").exists() else None,
+}
+
+
+def _records_table(folder: str) -> str | None:
+    records = read_records(RESULTS / folder)
+    return returns_table(records) if records else None
+
+
+def filled(text: str) -> str:
+    """The README with every table made anew.
+
+    Raises:
+        ValueError: a pair of markers is missing.
+    """
+    for name, make in TABLES.items():
+        pattern = re.compile(f"(<!-- results:{name} -->\n).*?(<!-- /results:{name} -->)", re.DOTALL)
+        if not pattern.search(text):
+            raise ValueError(f"README.md has no pair of markers <!-- results:{name} -->, <!-- /results:{name} -->")
+        table = make()
+        content = f"{table}\n" if table else ""
+        text = pattern.sub(lambda match, content=content: match[1] + content + match[2], text)
+    return text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 1 where `--check` finds the README out of date."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.readme", description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a table is stale")
+    given = parser.parse_args(arguments)
+    path = ROOT / "README.md"
+    text = path.read_text()
+    made = filled(text)
+    if given.check:
+        if made != text:
+            print("README.md: tables differ from the records; run: python -m benchmarks.readme", file=sys.stderr)
+        return int(made != text)
+    beside = path.with_suffix(".tmp")
+    beside.write_text(made)
+    os.replace(beside, path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

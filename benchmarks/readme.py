@@ -26,7 +26,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 def returns_table(records: Sequence[Record]) -> str:
-    """Return of an inner episode (mean over both, over tasks and seeds) at each judged step count, and the score."""
+    """Return of an inner episode (mean over all of a trial) at each judged step count, and the score."""
     scenario = records[0].run.scenario
     by_method: dict[str, list[Record]] = defaultdict(list)
     for record in records:
@@ -73,7 +73,7 @@ def returns_table(records: Sequence[Record]) -> str:
 
 
 def _judged(record: Record, count: int) -> np.ndarray:
-    """Mean return of each task [N] at the first judged evaluation at or past `count` steps (floors: their only one)."""
+    """Mean return of each task [N] at the first evaluation at or past `count` steps (floors: their only one)."""
     modes = [e for e in record.result.evaluations if e.split == "test" and e.actions == "mode"]
     found = [e for e in modes if e.steps >= count] or modes
     mean: np.ndarray = min(found, key=lambda e: e.steps).array().mean((1, 2))
@@ -100,7 +100,9 @@ def speed_table(path: Path) -> str:
 TABLES: dict[str, Callable[[], str | None]] = {
     "demo": lambda: _records_table("demo"),
     "point": lambda: _records_table("point"),
-    "speed": lambda: speed_table(RESULTS / "throughput.json") if (RESULTS / "throughput.json").exists() else None,
+    "speed": lambda: (
+        speed_table(RESULTS / "throughput.json") if (RESULTS / "throughput.json").exists() else None
+    ),
 }
 
 
@@ -118,7 +120,9 @@ def filled(text: str) -> str:
     for name, make in TABLES.items():
         pattern = re.compile(f"(<!-- results:{name} -->\n).*?(<!-- /results:{name} -->)", re.DOTALL)
         if not pattern.search(text):
-            raise ValueError(f"README.md has no pair of markers <!-- results:{name} -->, <!-- /results:{name} -->")
+            raise ValueError(
+                f"README.md has no pair of markers <!-- results:{name} -->, <!-- /results:{name} -->"
+            )
         table = make()
         content = f"{table}\n" if table else ""
         text = pattern.sub(lambda match, content=content: match[1] + content + match[2], text)
@@ -128,14 +132,18 @@ def filled(text: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 1 where `--check` finds the README out of date."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.readme", description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a table is stale")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit with 1 if a table is stale"
+    )
     given = parser.parse_args(arguments)
     path = ROOT / "README.md"
     text = path.read_text()
     made = filled(text)
     if given.check:
         if made != text:
-            print("README.md: tables differ from the records; run: python -m benchmarks.readme", file=sys.stderr)
+            print(
+                "README.md: tables differ from the records; run: python -m benchmarks.readme", file=sys.stderr
+            )
         return int(made != text)
     beside = path.with_suffix(".tmp")
     beside.write_text(made)

@@ -26,7 +26,7 @@ from benchmarks.runner.execute import plan, versions
 from benchmarks.runner.schedule import run_all
 from benchmarks.runner.suites import Suite
 from ma_ssm_env.evaluation import evaluate
-from ma_ssm_env.scenarios import SCENARIOS
+from ma_ssm_env.scenarios import find_scenario
 
 ORACLES = ("mono-mlp-oracle", "sb3-ppo-oracle")
 BUDGETS = {"PointDir-v0": 600_000, "HalfCheetahVel-v0": 2_000_000}
@@ -44,7 +44,7 @@ def blind_ceiling(scenario: str) -> tuple[float, str]:
     Raises:
         ValueError: no computation is known for that scenario.
     """
-    found = SCENARIOS[scenario]
+    found = find_scenario(scenario)
     if scenario == "PointDir-v0":
         return 0.0, "analytic: over directions that are uniform on the circle any motion earns 0 on average"
     if scenario == "HalfCheetahVel-v0":
@@ -98,7 +98,7 @@ def measure(scenario: str, directory: Path, jobs: int, command: str) -> dict[str
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line."""
+    """The command line; 0 when the table is written, 1 when an oracle failed, 2 on bad usage."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.reference", description=__doc__.splitlines()[0]
     )
@@ -115,10 +115,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
+    if given.jobs < 1:
+        print(f"error: --jobs {given.jobs}: at least 1 is expected", file=sys.stderr)
+        return 2
     table = json.loads(TABLE.read_text()) if TABLE.exists() else {}
     command = f"python -m benchmarks.reference --out {given.out}"
     for scenario in given.scenarios:
-        table[scenario] = measure(scenario, given.out, given.jobs, command)
+        try:
+            table[scenario] = measure(scenario, given.out, given.jobs, command)
+        except RuntimeError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
         beside = TABLE.with_suffix(".tmp")
         beside.write_text(json.dumps(table, indent=1) + "\n")
         os.replace(beside, TABLE)

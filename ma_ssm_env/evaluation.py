@@ -67,14 +67,12 @@ def evaluate(
     """
     found = find_scenario(scenario)
     tasks = found.variation.tasks(split) if tasks is None else np.asarray(tasks, dtype=np.float64)
-    count = len(tasks) * trials
     repeated = np.repeat(tasks, trials, axis=0)
     rng = np.random.default_rng(policy_seed)
     if isinstance(players, Mapping):
         returns, bits, steps = _play_team(found, players, repeated, seed, rng, options)
     else:
-        returns, bits, steps = _play_twin(found, players, repeated, seed, rng, options), np.zeros(count), 0
-    steps = steps or count * returns.shape[1] * int(options.get("horizon", found.horizon))
+        returns, bits, steps = _play_twin(found, players, repeated, seed, rng, options)
     shape = (len(tasks), trials)
     return Evaluation(tasks, returns.reshape(*shape, -1), bits.reshape(shape), steps)
 
@@ -86,16 +84,18 @@ def _play_twin(
     seed: int,
     rng: np.random.Generator,
     options: dict[str, Any],
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     env = SingleAgentVectorEnv(scenario, len(tasks), **options)
     record = _Returns(len(tasks), env.options.episodes_per_trial)
     observations, _ = env.reset(seed=seed, options={"task": tasks})
     memory = policy.initial_memory(len(tasks))
+    steps = 0
     while record.running:
         actions, memory = policy.act(observations, memory, rng)
         observations, _, ended, _, infos = env.step(actions)
+        steps += int(record.playing.sum())
         record.add(infos["episode_ended"], infos["episode_return"], ended)
-    return record.returns
+    return record.returns, np.zeros(len(tasks)), steps
 
 
 def _play_team(

@@ -55,8 +55,8 @@ def load(directory: str | os.PathLike[str]) -> tuple[TeamNetwork, TrainConfig, i
     """The network, its configuration, and the steps that it was trained for.
 
     Raises:
-        CheckpointError: no checkpoint there, a newer format, a digest, scenario or observation layout that
-            does not fit.
+        CheckpointError: no checkpoint there, a newer format, a digest, configuration, scenario or observation
+            layout that does not fit.
     """
     folder = Path(directory)
     path = folder / FILE if folder.is_dir() else folder
@@ -66,10 +66,15 @@ def load(directory: str | os.PathLike[str]) -> tuple[TeamNetwork, TrainConfig, i
         raise CheckpointError(f"{path}: no checkpoint there; give the folder that training wrote") from None
     except ValueError as error:
         raise CheckpointError(f"{path}: not a checkpoint: {error}") from None
+    if not isinstance(description, dict):
+        raise CheckpointError(f"{path}: not a checkpoint: a JSON object is expected")
     if description.get("format") != FORMAT:
         raise CheckpointError(
             f"{path}: format {description.get('format')!r}; this code reads format {FORMAT}"
         )
+    missing = [name for name in ("config", "steps", "fields", "weights") if name not in description]
+    if missing:
+        raise CheckpointError(f"{path}: not a checkpoint: without {', '.join(missing)}")
     weights_path = path.parent / description["weights"]["file"]
     try:
         weights = weights_path.read_bytes()
@@ -77,10 +82,10 @@ def load(directory: str | os.PathLike[str]) -> tuple[TeamNetwork, TrainConfig, i
         raise CheckpointError(f"{weights_path}: missing; {path} names it") from None
     if hashlib.sha256(weights).hexdigest() != description["weights"]["sha256"]:
         raise CheckpointError(f"{weights_path}: its digest is not the one in {path}; the file was changed")
-    config = from_json(description["config"])
     try:
+        config = from_json(description["config"])
         game = Game(config.scenario, 1, config.team, config.options)
-    except ValueError as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{path}: {error}") from None
     network = TeamNetwork(game, config.network, config.communication == "differentiable", torch.Generator())
     for role, fields in description["fields"].items():
@@ -89,7 +94,10 @@ def load(directory: str | os.PathLike[str]) -> tuple[TeamNetwork, TrainConfig, i
             raise CheckpointError(
                 f"{path}: {role} was trained on observations {fields}; {config.scenario} now gives {now}"
             )
-    network.load_state_dict(load_tensors(weights))
+    try:
+        network.load_state_dict(load_tensors(weights))
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: its weights do not fit its configuration: {error}") from None
     return network, config, int(description["steps"])
 
 

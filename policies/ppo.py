@@ -174,7 +174,9 @@ class Ppo:
                 self.optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 for part in (*network.actors.values(), network.critic):
-                    nn.utils.clip_grad_norm_(part.parameters(), config.gradient_norm)
+                    norm = nn.utils.clip_grad_norm_(part.parameters(), config.gradient_norm)
+                    if not math.isfinite(float(norm)):
+                        raise FloatingPointError(f"a gradient is {float(norm)} after {updates} updates")
                 self.optimiser.step()
                 updates += 1
                 kl += metrics["kl"] / config.minibatches

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from ma_ssm_env import Policy
 from ma_ssm_env.evaluation import evaluate
+from ma_ssm_env.options import make_options
 from ma_ssm_env.scenarios import find_scenario
 from policies import checkpoint
 from policies.config import WORLDS_OF_A_RUN, TrainConfig, tuned
@@ -61,7 +62,8 @@ def train(
 
     Args:
         config: what to train, on what.
-        checkpoints: step counts; `on_checkpoint` is called after the first iteration at or past each.
+        checkpoints: step counts; `on_checkpoint` is called after the first iteration at or past each, once
+            for all that one iteration passed.
         on_checkpoint: (steps taken, network).
         on_iteration: (steps taken, metrics) after every iteration.
     """
@@ -84,8 +86,8 @@ def train(
         history.append({"steps": float(steps), **metrics})
         if on_iteration is not None:
             on_iteration(steps, metrics)
-        while due and steps >= due[0]:
-            due.pop(0)
+        if due and steps >= due[0]:
+            due = [count for count in due if count > steps]
             if on_checkpoint is not None:
                 on_checkpoint(steps, network)
     return Trained(network, config, steps, history)
@@ -136,13 +138,18 @@ class Command:
 
 def configuration(command: Command) -> TrainConfig:
     """The training run that a command line asks for."""
-    team_options: dict[str, Any] = {}
-    if command.team:
-        team_options = {"observability": command.observability}
-        team_options |= {"muted_roles": list(command.muted_roles)} if command.muted_roles else {}
-        team_options |= {"absent_roles": list(command.absent_roles)} if command.absent_roles else {}
+    scenario = find_scenario(command.scenario)
+    for name, least in (("steps", 1), ("seed", 0)):
+        if getattr(command, name) < least:
+            raise ValueError(f"--{name} {getattr(command, name)}: at least {least} is expected")
+    options: dict[str, Any] = {}
+    if command.team or command.observability != "split":
+        options |= {"observability": command.observability}
+    options |= {"muted_roles": list(command.muted_roles)} if command.muted_roles else {}
+    options |= {"absent_roles": list(command.absent_roles)} if command.absent_roles else {}
+    make_options(scenario, options, team=command.team)  # refuses what the environment would refuse later
     return TrainConfig(
-        scenario=find_scenario(command.scenario).id,
+        scenario=scenario.id,
         team=command.team,
         steps=command.steps,
         seed=command.seed,
@@ -152,7 +159,7 @@ def configuration(command: Command) -> TrainConfig:
             privileged_critic=command.privileged_critic,
         ),
         ppo=tuned(command.scenario, **_changes(command.ppo)),
-        options=team_options,
+        options=options,
     )
 
 
@@ -202,7 +209,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             train(config, checkpoints=checkpoints, on_checkpoint=on_checkpoint, on_iteration=on_iteration)
         except FloatingPointError as error:
-            print(f"diverged: {error}; the last good checkpoint is in {command.out}", file=sys.stderr)
+            kept = (command.out / checkpoint.FILE).exists()
+            where = f"the last good checkpoint is in {command.out}" if kept else "before the first checkpoint"
+            print(f"diverged: {error}; {where}", file=sys.stderr)
             return 1
     print(f"checkpoint in {command.out}; judge it with: python -m policies.evaluate {command.out}")
     return 0

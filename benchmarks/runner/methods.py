@@ -145,7 +145,7 @@ METHODS: dict[str, Method] = {
 
 
 def find_methods(names: Sequence[str]) -> list[str]:
-    """`names` if all are in the table.
+    """`names`, each once, if all are in the table.
 
     Raises:
         ValueError: one is not; the message names it and the table.
@@ -153,4 +153,4 @@ def find_methods(names: Sequence[str]) -> list[str]:
     for name in names:
         if name not in METHODS:
             raise ValueError(f"method {name!r}: unknown; one of {', '.join(METHODS)} is expected")
-    return list(names)
+    return list(dict.fromkeys(names))

@@ -7,7 +7,7 @@ import os
 import queue
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,20 +65,17 @@ def run_all(runs: Sequence[Run], directory: Path, jobs: int) -> Done:
                     process = context.Process(target=_work, args=(run, str(directory), messages), daemon=True)
                     process.start()
                     running[record_key(run)] = process
-                try:
-                    kind, key, value = messages.get(timeout=0.5)
+                # Who is dead is asked before the messages are read: what the dead had to say is among them.
+                dead = [key for key, process in running.items() if not process.is_alive()]
+                for kind, key, value in _received(messages, 0.0 if dead else 0.5):
                     if kind == "steps":
                         progress[key] = weights[key] * value
                     elif kind == "failed":
                         failed[key] = value
                         bar.write(f"failed: {key}: {value.strip().splitlines()[-1]}")
-                except queue.Empty:
-                    pass
-                for key, process in list(running.items()):
-                    if process.is_alive():
-                        continue
+                for key in dead:
+                    process = running.pop(key)
                     process.join()
-                    del running[key]
                     run = next(r for r in todo if record_key(r) == key)
                     progress[key] = weights[key] * run.budget
                     if find_record(directory, run) is not None:
@@ -92,6 +89,16 @@ def run_all(runs: Sequence[Run], directory: Path, jobs: int) -> Done:
             for process in running.values():
                 process.terminate()
     return Done(reused, finished, failed)
+
+
+def _received(messages: Any, timeout: float) -> Iterator[tuple[str, str, Any]]:
+    """All messages that are there; waits at most `timeout` seconds for the first."""
+    try:
+        while True:
+            yield messages.get(timeout=timeout)
+            timeout = 0.0
+    except queue.Empty:
+        return
 
 
 def _work(run: Run, directory: str, messages: Any) -> None:

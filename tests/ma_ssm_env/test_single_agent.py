@@ -1,12 +1,16 @@
 """The single-agent twin in Gymnasium's eyes, single and batched."""
 
+import copy
+import dataclasses
+import pickle
+
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env
+from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env, vector_env
 
 
 @pytest.mark.parametrize("options", [{}, {"reveal_task": True, "sensor_noise": 0.1, "feedback": "episode"}])
@@ -48,6 +52,43 @@ def test_world_of_a_batch_is_the_single_environment(scenario, options, random_ac
             assert_identical(observations[i], mine)
             assert_identical(batch.state()[i], single.state())
     assert ends == 9
+
+
+def test_worlds_of_a_batch_end_at_different_times(random_actions, assert_identical):
+    base = SCENARIOS["PointGoal-v0"]
+    body = dataclasses.replace(base.body, healthy=lambda qpos, qvel: np.abs(qvel[:, 0]) < 0.25)
+    frail = dataclasses.replace(base, body=body)
+    batch = single_agent_env(frail, 4, horizon=8, feedback="episode")
+    singles = [single_agent_env(frail, horizon=8, feedback="episode") for _ in range(4)]
+    batch.reset(seed=7)
+    for i, single in enumerate(singles):
+        single.reset(seed=7 + i)
+    rng, apart = np.random.default_rng(0), False
+    for _ in range(60):
+        actions = random_actions(batch, rng)
+        observations, _, terminations, _, infos = batch.step(actions)
+        apart |= bool(terminations.any() and not terminations.all())
+        for i, single in enumerate(singles):
+            mine, _, ended, _, _ = single.step(actions[i])
+            if ended:
+                assert_identical(infos["final_obs"][i], mine)
+                mine, _ = single.reset()
+            assert_identical(observations[i], mine)
+    assert apart
+
+
+def test_numbers_in_infos_of_a_batch_are_double(scenario, random_actions):
+    for env in (single_agent_env(scenario, 2), vector_env(scenario, 2)):
+        env.reset(seed=0)
+        infos = env.step(random_actions(env, np.random.default_rng(0)))[4]
+        terms = [name for name in infos if name.startswith("reward_")]
+        assert terms == ["reward_" + name for name in env.scenario.variation.terms]
+        assert all(infos[name].dtype == np.float64 for name in (*terms, "episode_return"))
+
+
+def test_copies_know_where_they_come_from():
+    env = gym.make("ma_ssm/PointDir-v0").unwrapped
+    assert pickle.loads(pickle.dumps(env)).spec == copy.deepcopy(env).spec == env.spec is not None
 
 
 def test_what_the_twin_sees():

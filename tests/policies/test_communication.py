@@ -238,4 +238,6 @@ def test_only_the_senders_of_a_differentiable_channel_get_their_own_head() -> No
         for role in network.roles:
             special = differentiable and role == SENDER
             assert network.actor(role).squash == special
-            assert float(network.actor(role).log_std[0].detach()) == (-3.5 if special else -1.0)
+            assert float(network.actor(role).log_std[0].detach()) == (
+                -3.5 if special else HeadConfig().log_std
+            )

@@ -1,0 +1,136 @@
+"""The reference table: ceilings that can be worked out by hand, and which oracle is taken."""
+
+import json
+
+import numpy as np
+import pytest
+
+import benchmarks.reference
+from benchmarks.records import Evaluation, Record, Result, Timings, write_record
+from benchmarks.reference import BUDGETS, ORACLES, RANDOM_TRIALS, blind_ceiling, main, measure
+from benchmarks.report.references import read_references
+from benchmarks.runner.execute import plan
+from benchmarks.runner.methods import METHODS
+from benchmarks.runner.schedule import Done
+from benchmarks.runner.suites import Suite
+from ma_ssm_env import SCENARIOS, random_policy
+from ma_ssm_env.evaluation import evaluate
+
+
+def test_blind_ceilings_by_hand():
+    assert blind_ceiling("PointDir-v0")[0] == 0.0
+    # 20 speeds evenly over [0, 3] m/s; at 1.5 m/s one is 0.75 m/s off on average, for 200 steps.
+    ceiling, how = blind_ceiling("HalfCheetahVel-v0")
+    assert ceiling == -150.0
+    assert "median speed" in how
+
+
+@pytest.mark.parametrize("scenario", list(BUDGETS))
+def test_every_scenario_with_a_budget_has_a_ceiling_and_oracles(scenario):
+    assert scenario in SCENARIOS
+    blind_ceiling(scenario)
+    for method in ORACLES:
+        assert METHODS[method].evaluation_options == {"reveal_task": True}
+
+
+@pytest.mark.parametrize("scenario", ["HalfCheetahBase-v0", "Nowhere-v0"])
+def test_a_ceiling_that_is_not_known_is_an_error(scenario):
+    with pytest.raises(ValueError, match=f"{scenario}: "):
+        blind_ceiling(scenario)
+
+
+def record(run, first, second):
+    """A record whose test returns are `first` and `second` in the two inner episodes, on average."""
+    spread = np.linspace(-1.0, 1.0, 5)[None, :, None] * np.ones((20, 1, 1))
+    returns = np.array([first, second]) + spread
+    nested = tuple(tuple(tuple(trial) for trial in task) for task in returns.tolist())
+    tasks = tuple((0.0,) for _ in range(20))
+    early = tuple(tuple(tuple(0.0 * x for x in trial) for trial in task) for task in nested)
+    lucky = tuple(tuple(tuple(x + 1000.0 for x in trial) for trial in task) for task in nested)
+    evaluations = (
+        Evaluation(run.budget // 2, "test", "mode", tasks, early),
+        Evaluation(run.budget, "test", "mode", tasks, nested),
+        Evaluation(run.budget, "test", "sampled", tasks, lucky),  # not what counts
+    )
+    return Record(
+        run,
+        {"mujoco": "4"},
+        Result({"actor": 1}, run.budget, (), evaluations),
+        Timings({"cpu": "x"}, 1.0, 1.0, 1.0, "2026-01-01T00:00:00Z"),
+    )
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Two seeds of each oracle and few random trials; returns the runs."""
+    suite = Suite("reference", ("PointDir-v0",), ORACLES, 2, 1000, (1000,), 2)
+    monkeypatch.setattr(benchmarks.reference, "_suite", lambda scenario: suite)
+    monkeypatch.setattr(benchmarks.reference, "SEEDS", 2)
+    monkeypatch.setattr(benchmarks.reference, "RANDOM_TRIALS", 2)
+    return plan(suite, "command")
+
+
+def test_the_entry_takes_the_better_method(tmp_path, small):
+    # By the mean over seeds and inner episodes: 30 against 25, although the best single run is the other's.
+    means = {
+        ("mono-mlp-oracle", 0): (20.0, 40.0),
+        ("mono-mlp-oracle", 1): (20.0, 40.0),
+        ("sb3-ppo-oracle", 0): (60.0, 40.0),
+        ("sb3-ppo-oracle", 1): (-10.0, 10.0),
+    }
+    for run in small:
+        write_record(tmp_path, record(run, *means[run.method, run.seed]))
+    entry = measure("PointDir-v0", tmp_path, 1, "command")
+    assert entry["oracle"] == {
+        "returns": [20.0, 40.0],
+        "method": "mono-mlp-oracle",
+        "per_seed": [30.0, 30.0],
+        "others": {"sb3-ppo-oracle": [25.0, 25.0]},
+    }
+    floor = evaluate("PointDir-v0", random_policy(2), trials=2).returns.mean((0, 1))
+    assert entry["random"] == {"returns": [round(float(x), 3) for x in floor]}
+    assert entry["blind"]["returns"] == [0.0, 0.0]
+    assert entry["budget"] == BUDGETS["PointDir-v0"]
+    assert entry["seeds"] == [0, 1]
+    assert entry["command"] == "command"
+
+
+def test_the_command_writes_a_table_that_the_report_reads(tmp_path, small, monkeypatch, capsys):
+    table = tmp_path / "references.json"
+    table.write_text(json.dumps({"Other-v0": {"random": {"returns": [1.0]}, "oracle": {"returns": [2.0]}}}))
+    monkeypatch.setattr(benchmarks.reference, "TABLE", table)
+    for run in small:
+        write_record(tmp_path, record(run, 50.0, 100.0))
+    assert main(["--out", str(tmp_path), "--scenarios", "PointDir-v0", "--jobs", "1"]) == 0
+    assert '"method"' in capsys.readouterr().out
+    written = json.loads(table.read_text())
+    assert set(written) == {"Other-v0", "PointDir-v0"}  # what was measured before stays
+    assert read_references(table).scenarios == written
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["references.json"]
+
+
+def test_failed_oracles_are_told_and_leave_the_table_as_it_was(tmp_path, small, monkeypatch, capsys):
+    table = tmp_path / "references.json"
+    monkeypatch.setattr(benchmarks.reference, "TABLE", table)
+    failure = Done(0, 3, {"PointDir-v0--sb3-ppo-oracle--seed1": "FloatingPointError: loss is nan"})
+    monkeypatch.setattr(benchmarks.reference, "run_all", lambda runs, directory, jobs: failure)
+    assert main(["--out", str(tmp_path), "--scenarios", "PointDir-v0"]) == 1
+    assert "1 oracle runs failed: FloatingPointError: loss is nan" in capsys.readouterr().err
+    assert not table.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--scenarios", "PointDir-v0", "Nowhere-v0"], "Nowhere-v0: no reference budget; one of PointDir-v0"),
+        (["--jobs", "0"], "--jobs 0: at least 1 is expected"),
+    ],
+)
+def test_bad_usage(arguments, message, tmp_path, capsys):
+    assert main(["--out", str(tmp_path / "out"), *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_table_is_measured_with_many_trials():
+    assert RANDOM_TRIALS >= 20

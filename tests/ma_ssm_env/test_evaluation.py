@@ -1,0 +1,267 @@
+"""An evaluation is what playing the single environments by hand gives, on worlds that all players share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ma_ssm_env.evaluation
+from ma_ssm_env import (
+    ROLES,
+    SCENARIOS,
+    ScriptedPolicy,
+    SingleAgentVectorEnv,
+    TeamVectorEnv,
+    neutral_policy,
+    parallel_env,
+    random_policy,
+    single_agent_env,
+)
+from ma_ssm_env.evaluation import EVALUATION_SEED, evaluate
+
+H, K = 6, 3
+PLAY = {"horizon": H, "episodes_per_trial": K}
+
+
+class Counting:
+    """A policy with memory: it acts by a linear function of what it sees and of how long it has played."""
+
+    def __init__(self, size: int, gain: float = 0.3) -> None:
+        self.size, self.gain = size, gain
+
+    def initial_memory(self, batch: int) -> Any:
+        return np.zeros((batch, 1), np.float32)
+
+    def act(self, observations: Any, memory: Any, rng: Any) -> Any:
+        weights = np.sin(np.arange(observations.shape[1] * self.size)).reshape(-1, self.size)
+        actions = np.tanh(self.gain * (observations @ weights) + 0.1 * memory)
+        return actions.astype(np.float32), memory + 1
+
+
+def _tasks(scenario: str) -> np.ndarray:
+    return SCENARIOS[scenario].variation.tasks("test")[:4]
+
+
+def _sizes(scenario: str) -> dict[str, int]:
+    env = parallel_env(scenario)
+    return {agent.removesuffix("_0"): env.action_space(agent).shape[0] for agent in env.possible_agents}
+
+
+def _team(scenario: str) -> dict[str, Counting]:
+    return {role: Counting(size) for role, size in _sizes(scenario).items()}
+
+
+@pytest.mark.parametrize("scenario", ["PointDir-v0", "PointGoal-v0", "HalfCheetahVel-v0"])
+def test_the_twins_returns_are_those_of_single_environments(scenario: str) -> None:
+    tasks, trials = _tasks(scenario), 2
+    env = single_agent_env(scenario, **PLAY)
+    policy = Counting(env.action_space.shape[0])
+    found = evaluate(scenario, policy, tasks=tasks, trials=trials, **PLAY)
+    assert np.array_equal(found.tasks, tasks)
+    assert found.returns.shape == (4, trials, K)
+    for i, task in enumerate(tasks):
+        for j in range(trials):
+            seed = EVALUATION_SEED + i * trials + j
+            observation, _ = env.reset(seed=seed, options={"task": task})
+            memory, ended, total, returns = policy.initial_memory(1), False, 0.0, []
+            while not ended:
+                actions, memory = policy.act(observation[None], memory, None)
+                observation, reward, ended, _, infos = env.step(actions[0])
+                total += reward
+                if infos["episode_ended"]:
+                    returns.append(total)
+                    total = 0.0
+            np.testing.assert_allclose(found.returns[i, j], returns, rtol=1e-6, atol=1e-9)
+    assert found.steps == 4 * trials * K * H
+    assert not found.bits.any()
+    assert len(np.unique(found.returns)) == found.returns.size
+
+
+@pytest.mark.parametrize("scenario", ["PointDir-v0", "HalfCheetahVel-v0"])
+def test_the_teams_returns_are_plain_and_those_of_single_environments(scenario: str) -> None:
+    tasks, trials = _tasks(scenario), 2
+    players = _team(scenario)
+    options = {**PLAY, "bandwidth_cost": 5.0}
+    found = evaluate(scenario, players, tasks=tasks, trials=trials, **options)
+    env = parallel_env(scenario, **options)
+    for i, task in enumerate(tasks):
+        for j in range(trials):
+            observations, _ = env.reset(seed=EVALUATION_SEED + i * trials + j, options={"task": task})
+            memories = {a: players[a.removesuffix("_0")].initial_memory(1) for a in env.agents}
+            total, returns, bits, paid = 0.0, [], [], 0.0
+            while env.agents:
+                actions = {}
+                for agent in env.agents:
+                    policy = players[agent.removesuffix("_0")]
+                    action, memories[agent] = policy.act(observations[agent][None], memories[agent], None)
+                    actions[agent] = action[0]
+                observations, rewards, _, _, infos = env.step(actions)
+                info = infos["adaptation_0"]
+                total += info["task_reward"]
+                paid += rewards["adaptation_0"]
+                bits.append(info["bits"])
+                if info["episode_ended"]:
+                    returns.append(total)
+                    total = 0.0
+            np.testing.assert_allclose(found.returns[i, j], returns, rtol=1e-6, atol=1e-9)
+            assert found.bits[i, j] == pytest.approx(np.mean(bits), rel=1e-6)
+            assert paid < sum(returns)  # the channel's cost is paid, and not part of these returns
+    assert (found.bits > 0).all()
+    assert found.steps == 4 * trials * K * H
+
+
+@pytest.fixture
+def first_observations(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The observations that environments of `evaluate` give at reset, in the order of evaluations."""
+    seen: list[Any] = []
+
+    def watched(base: type) -> type:
+        class Watched(base):  # type: ignore[misc, valid-type]
+            def reset(self, **arguments: Any) -> Any:
+                observations, infos = super().reset(**arguments)
+                seen.append(self.state())
+                return observations, infos
+
+        return Watched
+
+    monkeypatch.setattr(ma_ssm_env.evaluation, "SingleAgentVectorEnv", watched(SingleAgentVectorEnv))
+    monkeypatch.setattr(ma_ssm_env.evaluation, "TeamVectorEnv", watched(TeamVectorEnv))
+    return seen
+
+
+def test_all_players_meet_the_same_worlds(first_observations: list[Any]) -> None:
+    for policy in (neutral_policy(2), random_policy(2)):
+        evaluate("PointDir-v0", policy, trials=2, **PLAY)
+    evaluate("PointDir-v0", _team("PointDir-v0"), trials=2, **PLAY)
+    evaluate("PointDir-v0", neutral_policy(2), trials=2, seed=5, **PLAY)
+    zero, random, team, elsewhere = first_observations
+    assert np.array_equal(zero, random)
+    assert not np.array_equal(zero, elsewhere)
+    # The states of both games begin with header, positions, velocities and root, and end with the task.
+    assert np.array_equal(zero[:, :7], team[:, :7])
+    assert np.array_equal(zero[:, -1], team[:, -1])
+
+
+def test_what_a_player_draws_follows_from_the_policy_seed() -> None:
+    a, b, other = (
+        evaluate("PointDir-v0", random_policy(2), trials=1, policy_seed=s, **PLAY).returns for s in (0, 0, 1)
+    )
+    assert np.array_equal(a, b)
+    assert not np.isclose(a, other).any()
+
+
+def test_the_tasks_are_those_of_the_split() -> None:
+    variation = SCENARIOS["PointDir-v0"].variation
+    for split, count in (("validation", 10), ("test", 20)):
+        found = evaluate("PointDir-v0", neutral_policy(2), split=split, trials=1, **PLAY)  # type: ignore[arg-type]
+        assert np.array_equal(found.tasks, variation.tasks(split))  # type: ignore[arg-type]
+        assert found.returns.shape == (count, 1, K)
+
+
+def test_every_trial_plays_its_own_task(first_observations: list[Any]) -> None:
+    tasks = np.array([[0.5], [-2.0]])
+    evaluate("PointDir-v0", neutral_policy(2), tasks=tasks, trials=3, **PLAY)
+    np.testing.assert_allclose(
+        first_observations[0][:, -1], np.repeat(tasks[:, 0] / np.pi, 3), rtol=0, atol=1e-6
+    )
+
+
+def test_a_motion_earns_what_it_should() -> None:
+    # Without a look at the task: what is earned in one direction is lost in the opposite one.
+    right = ScriptedPolicy(lambda o, rng: np.tile(np.array([1.0, 0.0], np.float32), (len(o), 1)))
+    found = evaluate("PointDir-v0", right, tasks=np.array([[0.0], [-np.pi], [np.pi / 2]]), trials=1)
+    forth, back, across = found.returns.mean((1, 2))
+    assert forth > 50.0
+    assert back == pytest.approx(-forth, rel=0.01)
+    assert abs(across) < 1.0
+
+
+# -- roles ----------------------------------------------------------------------------------------------
+
+
+def test_roles_without_a_player_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[frozenset[str]] = []
+
+    class Watched(TeamVectorEnv):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            made.append(self.options.absent_roles)
+
+    monkeypatch.setattr(ma_ssm_env.evaluation, "TeamVectorEnv", Watched)
+    players = _team("PointDir-v0")
+    whole = evaluate("PointDir-v0", players, trials=1, **PLAY)
+    del players["state_modeling"]
+    silent = evaluate("PointDir-v0", players, trials=1, **PLAY)
+    again = evaluate("PointDir-v0", players, trials=1, absent_roles={"coordinator"}, **PLAY)
+    assert made == [frozenset(), {"state_modeling"}, {"state_modeling", "coordinator"}]
+    assert (whole.bits > 0).all()
+    assert not silent.bits.any()
+    assert not np.array_equal(silent.returns, again.returns)
+
+
+def test_an_absent_role_is_a_neutral_one_that_sends_nothing() -> None:
+    sizes = _sizes("PointDir-v0")
+    players = {role: Counting(sizes[role]) for role in ("meta_learning", "adaptation")}
+    without = evaluate("PointDir-v0", players, trials=1, **PLAY)
+    neutral = {role: neutral_policy(size) for role, size in sizes.items()}
+    muted = {"muted_roles": {"state_modeling"}}
+    there = evaluate("PointDir-v0", {**neutral, **players}, trials=1, **muted, **PLAY)
+    assert np.array_equal(without.returns, there.returns)
+
+
+@pytest.mark.parametrize("name", ["referee", "adaptation_0"])
+def test_an_unknown_role_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"unknown role '{name}'; the roles are {', '.join(ROLES)}"):
+        evaluate("PointDir-v0", {name: neutral_policy(2)}, **PLAY)
+
+
+def test_a_team_of_nobody_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one role must be present"):
+        evaluate("PointDir-v0", {}, **PLAY)
+
+
+def test_options_that_are_unknown_are_refused() -> None:
+    with pytest.raises(ValueError, match="did you mean 'horizon'"):
+        evaluate("PointDir-v0", neutral_policy(2), horizn=3)
+
+
+# -- broken physics -------------------------------------------------------------------------------------
+
+BREAKS_AT = 4 + H  # in the second inner episode of world 1
+
+
+def _breaking(base: type) -> type:
+    class Breaking(base):  # type: ignore[misc, valid-type]
+        calls = 0
+
+        def step(self, actions: Any) -> Any:
+            if self.calls == BREAKS_AT:
+                self.game.trials.physics.qvel[1] = np.nan
+            self.calls += 1
+            return super().step(actions)
+
+    return Breaking
+
+
+@pytest.mark.parametrize("team", [False, True])
+def test_a_world_that_breaks_pays_the_worst_and_stops(
+    team: bool, monkeypatch: pytest.MonkeyPatch, assert_identical: Callable[..., None]
+) -> None:
+    players: Any = _team("HalfCheetahVel-v0") if team else Counting(6)
+    tasks = _tasks("HalfCheetahVel-v0")
+    calm = evaluate("HalfCheetahVel-v0", players, tasks=tasks, trials=1, **PLAY)
+    name = "TeamVectorEnv" if team else "SingleAgentVectorEnv"
+    monkeypatch.setattr(ma_ssm_env.evaluation, name, _breaking(getattr(ma_ssm_env.evaluation, name)))
+    found = evaluate("HalfCheetahVel-v0", players, tasks=tasks, trials=1, **PLAY)
+    for world in (0, 2, 3):
+        assert_identical(found.returns[world], calm.returns[world])
+        assert_identical(found.bits[world], calm.bits[world])
+    first, second, third = found.returns[1, 0]
+    assert first == calm.returns[1, 0, 0]
+    worst = SCENARIOS["HalfCheetahVel-v0"].variation.worst_reward
+    assert worst * (2 * H) < second < worst * (2 * H - 4)  # what was earned, and 8 steps at the worst
+    assert third == 0.0
+    assert found.steps == calm.steps - (K * H - BREAKS_AT - 1)
+    # The mean over its own steps: counting the trial that follows would give 18 / 11 of it.
+    assert found.bits[1, 0] == pytest.approx(calm.bits[1, 0], rel=0.3)

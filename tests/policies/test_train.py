@@ -1,0 +1,224 @@
+"""Training runs: the same seed gives the same bits, checkpoints come in time, and the command line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ma_ssm_env import Policy
+from policies import checkpoint
+from policies.config import TrainConfig, tuned
+from policies.cores import CoreConfig
+from policies.game import AGENT, Game
+from policies.ppo import Ppo, PpoConfig
+from policies.role_network import NetworkPolicy
+from policies.team import NetworkConfig, TeamNetwork
+from policies.train import Command, configuration, main, players, train
+
+SMALL = PpoConfig(num_worlds=4, rollout=20, segment=10, minibatches=2, epochs=2)  # 80 steps an iteration
+
+
+def _config(team: bool = True, steps: int = 240, seed: int = 0, **settings: Any) -> TrainConfig:
+    network = NetworkConfig(core=CoreConfig(width=8, state_size=6), critic_width=9)
+    options = {"horizon": 7}
+    return TrainConfig(
+        team=team, steps=steps, seed=seed, network=network, ppo=SMALL, options=options, **settings
+    )
+
+
+def _weights(network: TeamNetwork) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+@pytest.mark.parametrize("communication", ["differentiable", "reinforced"])
+@pytest.mark.parametrize("team", [False, True])
+def test_the_same_configuration_gives_the_same_bits(team: bool, communication: Any) -> None:
+    torch.manual_seed(0)
+    a = train(_config(team, communication=communication))
+    torch.manual_seed(1)  # what the global generators hold does not matter
+    b = train(_config(team, communication=communication))
+    before, after = _weights(a.network), _weights(b.network)
+    assert list(before) == list(after)
+    for name, value in before.items():
+        assert torch.equal(value, after[name]), name
+    timed = {"acting_s", "learning_s"}
+    for one, two in zip(a.history, b.history, strict=True):
+        assert {k: v for k, v in one.items() if k not in timed} == {
+            k: v for k, v in two.items() if k not in timed
+        }
+    other = _weights(train(_config(team, seed=1, communication=communication)).network)
+    assert not torch.equal(before["critic.head.weight"], other["critic.head.weight"])
+
+
+def test_training_leaves_the_global_generators_alone() -> None:
+    torch_before = torch.get_rng_state()
+    numpy_before = str(np.random.get_state(legacy=False))  # noqa: NPY002
+    train(_config(steps=80))
+    assert torch.equal(torch.get_rng_state(), torch_before)
+    assert str(np.random.get_state(legacy=False)) == numpy_before  # noqa: NPY002
+
+
+def test_looking_at_checkpoints_does_not_change_the_run() -> None:
+    def look(steps: int, network: TeamNetwork) -> None:
+        policy = NetworkPolicy(network.actor("coordinator"), deterministic=False)
+        size = len(network.actor("coordinator").normaliser.mean)
+        policy.act(np.zeros((2, size), np.float32), policy.initial_memory(2), np.random.default_rng(0))
+
+    a = train(_config())
+    b = train(_config(), checkpoints=(80, 160), on_checkpoint=look)
+    for name, value in _weights(a.network).items():
+        assert torch.equal(value, _weights(b.network)[name]), name
+
+
+def test_checkpoints_come_after_the_iteration_that_reaches_them() -> None:
+    seen: list[int] = []
+    iterations: list[int] = []
+    trained = train(
+        _config(steps=250),
+        checkpoints=(200, 80, 81, 250),
+        on_checkpoint=lambda steps, network: seen.append(steps),
+        on_iteration=lambda steps, metrics: iterations.append(steps),
+    )
+    assert seen == [80, 160, 240, 320]
+    assert iterations == [80, 160, 240, 320]
+    assert trained.steps == 320
+    assert [entry["steps"] for entry in trained.history] == iterations
+
+
+def test_steps_charged_are_steps_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = 0
+    step = Game.step
+
+    def counted(self: Game, actions: Any) -> Any:
+        nonlocal taken
+        taken += self.num_worlds
+        return step(self, actions)
+
+    monkeypatch.setattr(Game, "step", counted)
+    assert train(_config(steps=100)).steps == taken == 160
+
+
+def test_the_rate_of_an_iteration_follows_from_what_is_spent() -> None:
+    history = train(_config(steps=160)).history
+    first, last = SMALL.learning_rate, SMALL.learning_rate * SMALL.final_learning_rate
+    assert [entry["learning_rate"] for entry in history] == pytest.approx([first, (first + last) / 2])
+
+
+def test_worlds_follow_from_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    reset = Game.reset
+
+    def spy(self: Game, seed: int) -> Any:
+        seeds.append(seed)
+        return reset(self, seed)
+
+    monkeypatch.setattr(Game, "reset", spy)
+    for seed in (0, 3):
+        train(_config(steps=80, seed=seed))
+    assert seeds == [0, 3_000_000]
+
+
+def test_an_unknown_scenario_is_refused() -> None:
+    with pytest.raises(ValueError, match="PointDir-v7: unknown scenario; versions of PointDir: v0"):
+        train(TrainConfig(scenario="PointDir-v7"))
+
+
+def test_players_are_a_policy_or_one_for_each_role() -> None:
+    alone = players(train(_config(False, steps=80)).network)
+    assert isinstance(alone, Policy)
+    team = players(train(_config(True, steps=80)).network, deterministic=False)
+    assert isinstance(team, dict)
+    assert list(team) == ["state_modeling", "meta_learning", "adaptation", "coordinator"]
+    assert all(isinstance(p, NetworkPolicy) and not p.deterministic for p in team.values())
+
+
+# -- the command line -----------------------------------------------------------------------------------
+
+TINY = [
+    *("--steps", "160", "--core", "mlp", "--width", "8"),
+    *("--ppo", "num_worlds=4", "rollout=20", "segment=10", "minibatches=2", "epochs=2"),
+]
+
+
+@pytest.mark.parametrize("team", [False, True])
+def test_training_leaves_a_checkpoint_and_its_metrics(
+    tmp_path: Path, team: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert main(["--out", str(out), *TINY, *(["--team"] if team else []), "--seed", "5"]) == 0
+    assert str(out) in capsys.readouterr().out
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["steps"] for line in lines] == [80, 160]
+    assert {"loss", "kl", "episode_return", "learning_rate"} <= set(lines[0])
+    network, config, steps = checkpoint.load(out)
+    assert steps == 160
+    assert (config.team, config.seed, config.ppo.num_worlds) == (team, 5, 4)
+    assert config.network.core.kind == "mlp"
+    for name, value in train(config).network.state_dict().items():
+        assert torch.equal(value, network.state_dict()[name]), name
+
+
+def test_a_command_line_becomes_a_configuration(tmp_path: Path) -> None:
+    command = Command(
+        tmp_path,
+        team=True,
+        observability="full",
+        muted_roles=("state_modeling",),
+        absent_roles=("environment",),
+        ppo=("learning_rate=3e-4", "epochs=3"),
+    )
+    config = configuration(command)
+    assert config.ppo == tuned("PointDir-v0", learning_rate=3e-4, epochs=3)
+    assert config.options == {
+        "observability": "full",
+        "muted_roles": ["state_modeling"],
+        "absent_roles": ["environment"],
+    }
+    assert configuration(Command(tmp_path)).options == {}
+    assert configuration(Command(tmp_path, team=True)).options == {"observability": "split"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--scenario", "PointDri-v0"], "PointDri-v0: unknown scenario; did you mean PointDir-v0?"),
+        (
+            ["--ppo", "learning_rat=1"],
+            "--ppo learning_rat=1: unknown setting 'learning_rat'; one of num_worlds,",
+        ),
+        (["--ppo", "epochs=many"], "--ppo epochs=many: 'many' is not a value for epochs"),
+        (["--ppo", "epochs"], "--ppo epochs: '' is not a value for epochs"),
+        (["--ppo", "segment=30"], "segment=30 does not divide rollout="),
+        (["--steps", "0"], "--steps 0: at least 1 is expected"),
+        (["--seed", "-1"], "--seed -1: at least 0 is expected"),
+        (["--width", "0"], "width, layers and state_size must be at least 1"),
+        (["--team", "--muted-roles", "referee"], "option muted_roles: unknown role 'referee'"),
+        (["--muted-roles", "adaptation"], "option 'muted_roles' belongs to the five-role team"),
+        (["--absent-roles", "adaptation"], "option 'absent_roles' belongs to the five-role team"),
+        (["--observability", "full"], "option 'observability' belongs to the five-role team"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_written(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--out", str(tmp_path / "run"), "--steps", "1", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_diverges_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def diverge(self: Ppo, *arguments: Any) -> Any:
+        raise FloatingPointError("loss is nan after 0 updates of this iteration")
+
+    monkeypatch.setattr(Ppo, "learn", diverge)
+    assert main(["--out", str(tmp_path), *TINY]) == 1
+    assert "diverged: loss is nan after 0 updates" in capsys.readouterr().err
+
+
+def test_one_agent_is_a_team_of_one() -> None:
+    assert train(_config(False, steps=80)).network.roles == (AGENT,)

@@ -46,7 +46,7 @@ class Physics:
         if body.marker is not None:
             field, row = body.marker
             self._marker = self._batch.bind(field)[:, row, : len(body.root)]
-        self._root = list(body.root)
+        self._root = slice(body.root[0], body.root[-1] + 1)
         self.point: Array = np.zeros((num_worlds, len(body.root)))
         self._bad = self._batch.warning[:, _FIRST_BAD : _LAST_BAD + 1, 1]
         ctrl_low, ctrl_high = self.model.actuator_ctrlrange.T
@@ -75,7 +75,8 @@ class Physics:
         self.point[worlds] = self._measured()[worlds]
 
     def _measured(self) -> Array:
-        return self.qpos[:, self._root] if self._marker is None else self._marker.copy()
+        measured = self.qpos[:, self._root] if self._marker is None else self._marker
+        return measured.copy()
 
     def controls(self, torque: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
         """`torque` [B, m] in the actuators' own range; itself, in float32, where that is [-1, 1]."""

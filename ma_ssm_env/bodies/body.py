@@ -23,7 +23,7 @@ class Body:
         name: first part of the scenario ids, such as `HalfCheetah`.
         load: compiles a fresh model.
         frame_skip: physics substeps in one control step.
-        root: entries of qpos that hold the root's planar position, (x,) or (x, y).
+        root: entries of qpos that hold the root's planar position, (x,) or (x, y), one after the other.
         start: draws one start state: generator -> (qpos [nq], qvel [nv]).
         control_cost: weight of the squared torque in the body's own reward.
         healthy: (qpos [B, nq], qvel [B, nv]) -> bool [B]; None where the body cannot fall.

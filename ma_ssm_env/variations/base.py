@@ -27,7 +27,7 @@ def _reward(body: Body, transition: Transition, target: Array) -> dict[str, Arra
     del target
     return {
         "forward": body.forward_weight * transition.velocity[:, 0],
-        "survive": body.alive_bonus * transition.healthy,
+        "survive": np.where(transition.healthy, body.alive_bonus, 0.0),
         "control": -control_cost(body.control_cost, transition),
     }
 

@@ -1,4 +1,4 @@
-"""The bodies: Gymnasium v5's dynamics, observations, rewards and ends, bit for bit; starts, health, scaling."""
+"""The bodies: Gymnasium v5's dynamics, observations, rewards and ends bit for bit; starts, health, torques."""
 
 import dataclasses
 
@@ -13,7 +13,11 @@ from ma_ssm_env.bodies import BODIES
 # Contact costs are left out here, so they are switched off there.
 OPTIONS = {"Ant": {"contact_cost_weight": 0}, "Humanoid": {"contact_cost_weight": 0}}
 NAMES = ["Ant", "Hopper", "Walker2d", "Humanoid", "Swimmer", "HalfCheetah"]
-TERMS = {"reward_forward": "reward_forward", "reward_control": "reward_ctrl", "reward_survive": "reward_survive"}
+TERMS = {
+    "reward_forward": "reward_forward",
+    "reward_control": "reward_ctrl",
+    "reward_survive": "reward_survive",
+}
 
 
 def reference_of(name, **options):

@@ -192,7 +192,6 @@ class TrialBatch:
         if broken is not None:  # what is observed of a broken world is the last state that made sense
             physics.qpos[broken] = _sensible(state_before[0][broken])
             physics.qvel[broken] = _sensible(state_before[1][broken])
-            physics.point[broken] = before[broken]
         healthy = self.scenario.body.healthy
         well = self._always if healthy is None else healthy(physics.qpos, physics.qvel)
         transition = Transition(

@@ -1,4 +1,4 @@
-"""The bodies: Gymnasium v5's dynamics, observations, rewards and ends bit for bit; starts, health, torques."""
+"""The bodies: Gymnasium v5's dynamics, observations, rewards and ends bit for bit; starts, health, torque."""
 
 import dataclasses
 
@@ -286,6 +286,28 @@ def test_a_start_has_no_velocity_of_the_last_fall(scenario):
     for _ in range(3):
         torque = -np.ones(fresh.action_space.shape)
         assert played.step(torque)[1] == fresh.step(torque)[1]
+
+
+@pytest.mark.parametrize("scenario", ["AntDir-v0", "HumanoidDir-v0", "Walker2dVel-v0"])
+def test_worlds_that_fall_at_different_times_are_the_single_ones(scenario, random_actions, assert_identical):
+    """A start of one world leaves where the others are alone."""
+    env = single_agent_env(scenario, 4, num_threads=2)
+    singles = [single_agent_env(scenario) for _ in range(4)]
+    env.reset(seed=40)
+    for i, single in enumerate(singles):
+        single.reset(seed=40 + i)
+    rng, apart = np.random.default_rng(0), 0
+    for _ in range(120):
+        actions = random_actions(env, rng)
+        observations, rewards, ended, _, infos = env.step(actions)
+        apart += 0 < infos["episode_ended"].sum() < 4
+        for i, single in enumerate(singles):
+            observation, reward, its_end, _, _ = single.step(actions[i])
+            assert (reward, its_end) == (rewards[i], ended[i])
+            if its_end:
+                observation, _ = single.reset()
+            assert_identical(observations[i], observation)
+    assert apart > 1
 
 
 @pytest.mark.parametrize("scenario", ["AntDir-v0", "HumanoidDir-v0", "Hopper-v0", "AntGoal-v0"])

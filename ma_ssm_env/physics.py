@@ -26,6 +26,8 @@ class Physics:
         model: the body's pristine model (read it, never write it).
         control_dt: seconds in a control step.
         qpos, qvel: live state arrays [B, nq], [B, nv].
+        point: where the point whose velocity is paid was at the end of the last step, or at the start
+            state [B, 1 or 2]; a new array each step.
     """
 
     def __init__(self, body: Body, num_worlds: int, num_threads: int) -> None:
@@ -40,11 +42,17 @@ class Physics:
         self._ctrl: Array = self._batch.bind("ctrl")
         self._warmstart: Array = self._batch.bind("qacc_warmstart")
         self._time: Array = self._batch.bind("time")
+        self._marker: Array | None = None
+        if body.marker is not None:
+            field, row = body.marker
+            self._marker = self._batch.bind(field)[:, row, : len(body.root)]
+        self._root = slice(body.root[0], body.root[-1] + 1)
+        self.point: Array = np.zeros((num_worlds, len(body.root)))
         self._bad = self._batch.warning[:, _FIRST_BAD : _LAST_BAD + 1, 1]
-        self._ctrl_low, ctrl_high = self.model.actuator_ctrlrange.T
-        self._ctrl_scale = 0.5 * (ctrl_high - self._ctrl_low)
+        ctrl_low, ctrl_high = self.model.actuator_ctrlrange.T
+        self._ctrl_middle, self._ctrl_reach = 0.5 * (ctrl_high + ctrl_low), 0.5 * (ctrl_high - ctrl_low)
         # The common case, a range of [-1, 1], needs no arithmetic, and must not get any: it would cost bits.
-        self._unit_controls = bool(np.all(self._ctrl_low == -1.0) and np.all(ctrl_high == 1.0))
+        self._unit_controls = bool(np.all(ctrl_low == -1.0) and np.all(ctrl_high == 1.0))
 
     @property
     def num_actuators(self) -> int:
@@ -59,17 +67,33 @@ class Physics:
         self._time[world] = 0.0
         self._ctrl[world] = 0.0
 
+    def placed(self, worlds: NDArray[np.int64]) -> None:
+        """Measure where `worlds` (sorted) start, after `place`."""
+        if self._marker is not None:
+            self._batch.forward(worlds, stage=mujoco.mjtStage.mjSTAGE_POS)
+        self.point = self.point.copy()
+        self.point[worlds] = self._measured()[worlds]
+
+    def _measured(self) -> Array:
+        measured = self.qpos[:, self._root] if self._marker is None else self._marker
+        return measured.copy()
+
+    def controls(self, torque: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
+        """`torque` [B, m] in the actuators' own range; itself, in float32, where that is [-1, 1]."""
+        if self._unit_controls:
+            return torque
+        scaled: Array = self._ctrl_middle + self._ctrl_reach * torque.astype(np.float64)
+        return scaled
+
     def step(self, torque: NDArray[np.float32]) -> NDArray[np.bool_] | None:
         """Advance every world by one control step under `torque` [B, m] in [-1, 1].
 
         Returns:
             Which worlds broke in this step [B], or None if none did.
         """
-        if self._unit_controls:
-            self._ctrl[:] = torque
-        else:
-            self._ctrl[:] = self._ctrl_low + (torque.astype(np.float64) + 1.0) * self._ctrl_scale
+        self._ctrl[:] = self.controls(torque)
         self._batch.step(nstep=self.body.frame_skip)
+        self.point = self._measured()
         # A comparison with NaN is false, so `not (... <= ...)` catches it too.
         if not self._bad.any() and np.abs(self._batch.state).max() <= MAX_STATE:
             return None
@@ -88,9 +112,11 @@ class Physics:
 
     def clone_state(self) -> dict[str, Any]:
         """A copy of all simulator state."""
-        return {"rows": self._batch.state.copy(), "warnings": self._batch.warning.copy()}
+        rows, warnings = self._batch.state.copy(), self._batch.warning.copy()
+        return {"rows": rows, "warnings": warnings, "point": self.point.copy()}
 
     def restore_state(self, state: dict[str, Any]) -> None:
         """Put back what `clone_state` gave."""
         self._batch.state[:] = state["rows"]
         self._batch.warning[:] = state["warnings"]
+        self.point = state["point"].copy()

@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass
 
 from ma_ssm_env.bodies import BODIES, Body
-from ma_ssm_env.variations import BASE, DIR, GOAL, PLANAR_DIR, VEL, Variation
+from ma_ssm_env.variations import ANT_GOAL, BASE, DIR, GOAL, PLANAR_DIR, VEL, Variation
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,17 @@ SCENARIOS: dict[str, Scenario] = {
         _scenario("HalfCheetah", BASE, 1, 1000, (-300.0, 6000.0)),
         _scenario("HalfCheetah", VEL, 2, 200, (-330.0, -30.0)),
         _scenario("HalfCheetah", DIR, 2, 200, (-60.0, 1200.0)),
+        _scenario("Ant", BASE, 1, 1000, (-30.0, 6000.0)),
+        _scenario("Ant", VEL, 2, 200, (-40.0, 150.0)),
+        _scenario("Ant", PLANAR_DIR, 2, 200, (-20.0, 1000.0)),
+        _scenario("Ant", ANT_GOAL, 2, 200, (-700.0, -150.0)),
+        _scenario("Hopper", BASE, 1, 1000, (20.0, 3000.0)),
+        _scenario("Walker2d", BASE, 1, 1000, (0.0, 4000.0)),
+        _scenario("Walker2d", VEL, 2, 200, (-10.0, 350.0)),
+        _scenario("Humanoid", BASE, 1, 1000, (115.0, 6000.0)),
+        _scenario("Humanoid", PLANAR_DIR, 2, 200, (115.0, 1300.0)),
+        _scenario("Swimmer", BASE, 1, 1000, (0.0, 350.0)),
+        _scenario("Swimmer", DIR, 2, 200, (0.0, 60.0)),
     )
 }
 

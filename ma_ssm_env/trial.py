@@ -97,7 +97,7 @@ class TrialBatch:
         rows = options.horizon + 1 if options.sensor_noise > 0 else 0
         self._noise = np.zeros((B, rows, self.num_positions + self.num_velocities), dtype=np.float32)
         self._worlds = np.arange(B)
-        self._never = np.zeros(B, dtype=bool)
+        self._never, self._always = np.zeros(B, dtype=bool), np.ones(B, dtype=bool)
 
     # -- seeding and starting ---------------------------------------------------------------------------
 
@@ -176,6 +176,7 @@ class TrialBatch:
                 sensors = substream(int(self.seeds[world]), Purpose.SENSORS, *address)
                 noise = sensors.standard_normal(self._noise.shape[1:], dtype=np.float32)
                 self._noise[world] = np.float32(self.options.sensor_noise) * noise
+        self.physics.placed(worlds)
         self.clock[worlds] = 0
         self.return_so_far[worlds] = 0.0
         self.episode_start[worlds] = 1.0
@@ -185,14 +186,20 @@ class TrialBatch:
     def step(self, torque: Float) -> Outcome:
         """One control step of every world under `torque` [B, m]; inner episodes that end begin anew."""
         physics, options = self.physics, self.options
-        before = physics.qpos[:, self._root].copy()
+        before = physics.point
         state_before = (physics.qpos.copy(), physics.qvel.copy())
         broken = physics.step(torque)
         if broken is not None:  # what is observed of a broken world is the last state that made sense
             physics.qpos[broken] = _sensible(state_before[0][broken])
             physics.qvel[broken] = _sensible(state_before[1][broken])
-        after = physics.qpos[:, self._root]
-        transition = Transition((after - before) / physics.control_dt, after, torque)
+        healthy = self.scenario.body.healthy
+        well = self._always if healthy is None else healthy(physics.qpos, physics.qvel)
+        transition = Transition(
+            velocity=(physics.point - before) / physics.control_dt,
+            position=physics.qpos[:, self._root],
+            torque=physics.controls(torque),
+            healthy=well,
+        )
         terms = self.variation.reward(self.scenario.body, transition, self._target)
         reward = np.zeros(self.num_worlds)
         for term in terms.values():
@@ -200,9 +207,8 @@ class TrialBatch:
 
         self.clock += 1
         ended = self.clock >= options.horizon
-        healthy = self.scenario.body.healthy
-        if healthy is not None:
-            ended |= ~healthy(physics.qpos, physics.qvel)
+        if self.variation.ends_unhealthy:
+            ended |= ~well
         last = self.episode + 1 >= options.episodes_per_trial
         unstable = self._never
         if broken is not None:
@@ -251,8 +257,11 @@ class TrialBatch:
         return positions
 
     def velocities(self) -> Float:
-        """Velocities [B, n_v]; none under `hide_velocities`."""
+        """Velocities [B, n_v], clipped where the body says so; none under `hide_velocities`."""
         velocities = self.physics.qvel[:, : self.num_velocities].astype(np.float32)
+        limit = self.scenario.body.velocity_limit
+        if limit < np.inf:
+            np.clip(velocities, -limit, limit, out=velocities)
         if self.options.sensor_noise > 0:
             velocities += self._noise[self._worlds, self.clock, self.num_positions :]
         return velocities

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+import gymnasium
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +23,17 @@ class Body:
         name: first part of the scenario ids, such as `HalfCheetah`.
         load: compiles a fresh model.
         frame_skip: physics substeps in one control step.
-        root: entries of qpos that hold the root's planar position, (x,) or (x, y).
+        root: entries of qpos that hold the root's planar position, (x,) or (x, y), one after the other.
         start: draws one start state: generator -> (qpos [nq], qvel [nv]).
         control_cost: weight of the squared torque in the body's own reward.
         healthy: (qpos [B, nq], qvel [B, nv]) -> bool [B]; None where the body cannot fall.
         source: where model and reward come from.
+        forward_weight: weight of the forward speed in the body's own reward.
+        alive_bonus: what the body's own reward pays for a step that ends healthy.
+        velocity_limit: observed velocities are clipped to +- this.
+        marker: field of MjData and row in it that hold the point whose velocity is paid, such as
+            `("xpos", 1)`; None: the root's qpos. MuJoCo leaves these fields as they were at the last
+            evaluation of the dynamics within the control step, which is what Gymnasium reads.
     """
 
     name: str
@@ -35,6 +44,27 @@ class Body:
     control_cost: float
     healthy: Callable[[Array, Array], NDArray[np.bool_]] | None
     source: str
+    forward_weight: float = 1.0
+    alive_bonus: float = 0.0
+    velocity_limit: float = math.inf
+    marker: tuple[str, int] | None = None
+
+
+def uniform_start(
+    model: mujoco.MjModel, generator: np.random.Generator, spread: float
+) -> tuple[Array, Array]:
+    """A start state that is uniform within +- `spread` of the model's own, positions and velocities."""
+    qpos = model.qpos0 + generator.uniform(-spread, spread, model.nq)
+    return qpos, generator.uniform(-spread, spread, model.nv)
+
+
+def load_gymnasium(name: str) -> mujoco.MjModel:
+    """Compile one of the model files that Gymnasium ships, such as `ant.xml`.
+
+    By path: importing gymnasium.envs.mujoco would ask for rendering libraries that nobody needs here.
+    """
+    path = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets" / name
+    return load_quietly(lambda: mujoco.MjModel.from_xml_path(str(path)))
 
 
 def load_quietly(load: Callable[[], mujoco.MjModel]) -> mujoco.MjModel:

@@ -6,19 +6,14 @@ It cannot fall: there is no health limit.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import gymnasium
 import mujoco
 import numpy as np
 
-from ma_ssm_env.bodies.body import Array, Body, load_quietly
+from ma_ssm_env.bodies.body import Array, Body, load_gymnasium
 
 
 def _load() -> mujoco.MjModel:
-    # By path: importing gymnasium.envs.mujoco would ask for rendering libraries that nobody needs here.
-    path = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets" / "half_cheetah.xml"
-    return load_quietly(lambda: mujoco.MjModel.from_xml_path(str(path)))
+    return load_gymnasium("half_cheetah.xml")
 
 
 def _start(model: mujoco.MjModel, generator: np.random.Generator) -> tuple[Array, Array]:

@@ -1,4 +1,9 @@
-"""The body's own reward: one task, forward speed minus the control cost, as in Gymnasium v5."""
+"""The body's own reward: one task, forward speed plus alive bonus minus control cost, as in Gymnasium v5.
+
+    reward = w_forward v_x + alive_bonus [healthy] - w_control |a|^2
+
+The weights are the body's. Contact costs, which Gymnasium's Ant and Humanoid have as well, are left out.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ from ma_ssm_env.variations.variation import Array, Transition, Variation, unifor
 
 
 def control_cost(weight: float, transition: Transition) -> Array:
-    """Sum of squared torques times weight [B], in float32 as Gymnasium does it, so that bits agree."""
+    """Sum of squared torques times weight [B], in the precision in which Gymnasium does it: bits agree."""
     cost: Array = weight * np.square(transition.torque).sum(1)
     return cost
 
@@ -20,7 +25,11 @@ def _target(task: Array) -> Array:
 
 def _reward(body: Body, transition: Transition, target: Array) -> dict[str, Array]:
     del target
-    return {"forward": transition.velocity[:, 0], "control": -control_cost(body.control_cost, transition)}
+    return {
+        "forward": body.forward_weight * transition.velocity[:, 0],
+        "survive": np.where(transition.healthy, body.alive_bonus, 0.0),
+        "control": -control_cost(body.control_cost, transition),
+    }
 
 
 BASE = Variation(
@@ -29,7 +38,7 @@ BASE = Variation(
     draw=uniform_draw,
     target=_target,
     reward=_reward,
-    terms=("forward", "control"),
+    terms=("forward", "survive", "control"),
     worst_reward=-20.0,
     place=False,
     source="gymnasium v5",

@@ -1,6 +1,7 @@
-"""Dir: run forward or backward. reward = d v_x - 0.05 |a|^2, d in {-1, +1}; train = test.
+"""Dir: move forward or backward. reward = d v_x - w |a|^2, d in {-1, +1}; train = test.
 
-Sources: PEARL (oyster), VariBAD, ProMP, garage. Two tasks can be memorised: no headline should rest on it.
+w is 0.05 for HalfCheetah (PEARL (oyster), VariBAD, ProMP, garage) and the body's own 0.0001 for Swimmer
+(this project, by analogy). Two tasks can be memorised: no headline should rest on them.
 """
 
 from __future__ import annotations
@@ -9,9 +10,16 @@ import numpy as np
 
 from ma_ssm_env.bodies.body import Body
 from ma_ssm_env.variations.base import control_cost
-from ma_ssm_env.variations.variation import Array, Coordinate, Transition, Variation
+from ma_ssm_env.variations.variation import (
+    Array,
+    Coordinate,
+    Transition,
+    Variation,
+    Weights,
+    weights_for,
+)
 
-CONTROL_COST = 0.05
+WEIGHTS = {"HalfCheetah": Weights(control=0.05), "Swimmer": Weights(control=1e-4)}
 
 
 def _draw(uniform: Array, ranges: tuple[tuple[float, float], ...]) -> Array:
@@ -23,10 +31,10 @@ def _target(task: Array) -> Array:
 
 
 def _reward(body: Body, transition: Transition, target: Array) -> dict[str, Array]:
-    del body
+    weights = weights_for("Dir", WEIGHTS, body)
     return {
         "direction": target[:, 0] * transition.velocity[:, 0],
-        "control": -control_cost(CONTROL_COST, transition),
+        "control": -control_cost(weights.control, transition),
     }
 
 

@@ -1,6 +1,19 @@
-"""Planar Dir: move in a hidden direction of the plane. reward = v . (cos, sin)(angle), angle ~ U(-pi, pi).
+"""Planar Dir: move in a hidden direction of the plane.
 
-A policy that is told nothing earns 0 on average over the circle, whatever it does: the blind ceiling is 0.
+    reward = w_speed v . (cos, sin)(angle) + bonus - w_control |a|^2,    angle ~ U(-pi, pi)
+
+| body | w_speed | bonus | w_control | ends unless | source |
+|---|---|---|---|---|---|
+| Point | 1 | 0 | 0 | never | this project |
+| Ant | 1 | 1 | 0.5 | height in [0.2, 1] m | PEARL (oyster): ant-dir |
+| Humanoid | 1.25 | 5 | 0.1 | height in (1, 2) m | PEARL (oyster): humanoid-dir |
+
+The sources' contact costs are left out. The bonus is paid for every step, the one of the fall included, as
+in the sources. oyster's weight of 0.25 / timestep on the displacement of a control step of five substeps is
+the 1.25 of the table. Ant's and Humanoid's angle is that of the sources, drawn from the same circle.
+
+The direction itself can be told by nothing but the reward: a policy that is told nothing earns 0 on average
+over the circle by moving, so the blind ceiling is that of standing still (0, or the bonus).
 """
 
 from __future__ import annotations
@@ -10,7 +23,22 @@ import math
 import numpy as np
 
 from ma_ssm_env.bodies.body import Body
-from ma_ssm_env.variations.variation import Array, Coordinate, Transition, Variation, uniform_draw
+from ma_ssm_env.variations.base import control_cost
+from ma_ssm_env.variations.variation import (
+    Array,
+    Coordinate,
+    Transition,
+    Variation,
+    Weights,
+    uniform_draw,
+    weights_for,
+)
+
+WEIGHTS = {
+    "Point": Weights(control=0.0),
+    "Ant": Weights(control=0.5, bonus=1.0),
+    "Humanoid": Weights(control=0.1, speed=1.25, bonus=5.0),
+}
 
 
 def _target(task: Array) -> Array:
@@ -18,9 +46,13 @@ def _target(task: Array) -> Array:
 
 
 def _reward(body: Body, transition: Transition, target: Array) -> dict[str, Array]:
-    del body
+    weights = weights_for("Dir", WEIGHTS, body)
     along: Array = transition.velocity[:, 0] * target[:, 0] + transition.velocity[:, 1] * target[:, 1]
-    return {"direction": along}
+    return {
+        "direction": weights.speed * along,
+        "survive": np.full(len(along), weights.bonus),
+        "control": -control_cost(weights.control, transition),
+    }
 
 
 PLANAR_DIR = Variation(
@@ -29,8 +61,8 @@ PLANAR_DIR = Variation(
     draw=uniform_draw,
     target=_target,
     reward=_reward,
-    terms=("direction",),
-    worst_reward=-10.0,
+    terms=("direction", "survive", "control"),
+    worst_reward=-20.0,
     place=False,
-    source="this project, after the 2-D direction tasks of PEARL (oyster)",
+    source="PEARL (oyster): ant-dir, humanoid-dir; Point: this project",
 )

@@ -7,9 +7,9 @@ environment role use.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,14 +47,40 @@ class Transition:
     """What a reward law may look at after one control step of B worlds.
 
     Attributes:
-        velocity: planar velocity of the root, m/s, mean over the control step [B, 1 or 2].
+        velocity: planar velocity of the body, m/s, mean over the control step, measured where the body
+            says [B, 1 or 2].
         position: planar position of the root after the step, m [B, 1 or 2].
-        torque: the torque that was applied, in [-1, 1], float32 [B, m].
+        torque: the torque that was applied, in the actuators' own range; float32 where that is [-1, 1]
+            (Gymnasium's costs are computed so), else float64 [B, m].
+        healthy: whether the body is healthy after the step [B].
     """
 
     velocity: Array
     position: Array
-    torque: NDArray[np.float32]
+    torque: NDArray[np.floating[Any]]
+    healthy: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Numbers in which the reward of one law differs between bodies.
+
+    Attributes:
+        control: cost of the squared torque |a|^2, in the actuators' own range.
+        speed: weight of the velocity.
+        bonus: paid for every step, the last of a fallen body included.
+    """
+
+    control: float
+    speed: float = 1.0
+    bonus: float = 0.0
+
+
+def weights_for(law: str, table: Mapping[str, Weights], body: Body) -> Weights:
+    """The weights of `body` in the table of `law`; an error that names what is missing where it has none."""
+    if body.name not in table:
+        raise ValueError(f"{body.name}{law}: the law has no weights for this body; add them to its table")
+    return table[body.name]
 
 
 @dataclass(frozen=True)
@@ -72,6 +98,7 @@ class Variation:
         worst_reward: reward of a step that broken physics leaves out; below what any step can earn.
         place: the task is a place, so the root's planar position is observed.
         source: where the law comes from.
+        ends_unhealthy: an unhealthy body ends the inner episode.
     """
 
     name: str
@@ -83,6 +110,7 @@ class Variation:
     worst_reward: float
     place: bool
     source: str
+    ends_unhealthy: bool = True
 
     @property
     def size(self) -> int:

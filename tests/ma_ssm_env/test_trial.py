@@ -83,6 +83,17 @@ def test_defaults_of_the_scenarios(random_actions):
         "HalfCheetah-v0": (1, 1000),
         "HalfCheetahVel-v0": (2, 200),
         "HalfCheetahDir-v0": (2, 200),
+        "Ant-v0": (1, 1000),
+        "AntVel-v0": (2, 200),
+        "AntDir-v0": (2, 200),
+        "AntGoal-v0": (2, 200),
+        "Hopper-v0": (1, 1000),
+        "Walker2d-v0": (1, 1000),
+        "Walker2dVel-v0": (2, 200),
+        "Humanoid-v0": (1, 1000),
+        "HumanoidDir-v0": (2, 200),
+        "Swimmer-v0": (1, 1000),
+        "SwimmerDir-v0": (2, 200),
     }
     for id in ("PointDir-v0", "HalfCheetahDir-v0"):
         env = parallel_env(id)
@@ -132,7 +143,16 @@ def test_state_by_hand(random_actions):
 
 
 def test_running_tasks_do_not_show_the_place():
-    for id, root_hidden in (("PointDir-v0", True), ("HalfCheetahVel-v0", True), ("PointGoal-v0", False)):
+    for id, root_hidden in {
+        "PointDir-v0": True,
+        "HalfCheetahVel-v0": True,
+        "AntDir-v0": True,
+        "HumanoidDir-v0": True,
+        "Walker2dVel-v0": True,
+        "SwimmerDir-v0": True,
+        "PointGoal-v0": False,
+        "AntGoal-v0": False,
+    }.items():
         env = parallel_env(id)
         env.reset(seed=0)
         qpos = env.game.trials.physics.qpos[0]
@@ -261,9 +281,9 @@ def test_bad_lists_of_seeds_are_refused(assert_identical):
 # -- rewards --------------------------------------------------------------------------------------------
 
 
-def reward_by_hand(id, task, before, after, torque, dt):
-    """The law of a scenario, in float64, from the root's positions before and after a control step."""
-    velocity, effort = (after - before) / dt, np.square(np.float64(torque)).sum()
+def reward_by_hand(id, task, velocity, after, torque, healthy):
+    """The law of a scenario, in float64, from planar velocity and place after a control step."""
+    effort = np.square(np.float64(torque)).sum()
     match id:
         case "PointDir-v0":
             return velocity[0] * math.cos(task[0]) + velocity[1] * math.sin(task[0])
@@ -275,6 +295,28 @@ def reward_by_hand(id, task, before, after, torque, dt):
             return -abs(velocity[0] - task[0]) - 0.05 * effort
         case "HalfCheetahDir-v0":
             return task[0] * velocity[0] - 0.05 * effort
+        case "Ant-v0":
+            return velocity[0] + healthy - 0.5 * effort
+        case "AntVel-v0":
+            return 1 - abs(velocity[0] - task[0]) - 0.005 * effort + 0.05
+        case "AntDir-v0":
+            return velocity[0] * math.cos(task[0]) + velocity[1] * math.sin(task[0]) - 0.5 * effort + 1
+        case "AntGoal-v0":
+            goal = task[0] * math.cos(task[1]), task[0] * math.sin(task[1])
+            return -abs(after[0] - goal[0]) - abs(after[1] - goal[1]) - 0.1 * effort
+        case "Hopper-v0" | "Walker2d-v0":
+            return velocity[0] + healthy - 1e-3 * effort
+        case "Walker2dVel-v0":
+            return 1 - abs(velocity[0] - task[0]) - 1e-3 * effort + 1
+        case "Humanoid-v0":
+            return 1.25 * velocity[0] + 5 * healthy - 0.1 * 0.4**2 * effort
+        case "HumanoidDir-v0":  # the source's 0.25 / timestep of a displacement in five substeps
+            along = velocity[0] * math.cos(task[0]) + velocity[1] * math.sin(task[0])
+            return 0.25 / 0.003 * along * 0.015 + 5 - 0.1 * 0.4**2 * effort
+        case "Swimmer-v0":
+            return velocity[0] - 1e-4 * effort
+        case "SwimmerDir-v0":
+            return task[0] * velocity[0] - 1e-4 * effort
     raise AssertionError(id)
 
 
@@ -284,22 +326,49 @@ TASKS = {
     "HalfCheetah-v0": [[], []],
     "HalfCheetahVel-v0": [[0.1], [3.5]],
     "HalfCheetahDir-v0": [[1.0], [-1.0]],
+    "Ant-v0": [[], []],
+    "AntVel-v0": [[0.1], [3.5]],
+    "AntDir-v0": [[0.7], [-3.0]],
+    "AntGoal-v0": [[2.5, 2.0], [3.9, -0.5]],
+    "Hopper-v0": [[], []],
+    "Walker2d-v0": [[], []],
+    "Walker2dVel-v0": [[0.1], [3.5]],
+    "Humanoid-v0": [[], []],
+    "HumanoidDir-v0": [[0.7], [-3.0]],
+    "Swimmer-v0": [[], []],
+    "SwimmerDir-v0": [[1.0], [-1.0]],
+}
+CONTROL_DT = {
+    "Point": 0.1,
+    "HalfCheetah": 0.05,
+    "Ant": 0.05,
+    "Hopper": 0.008,
+    "Walker2d": 0.008,
+    "Humanoid": 0.015,
+    "Swimmer": 0.04,
 }
 
 
 def test_reward_laws_by_hand(scenario, random_actions):
     env = single_agent_env(scenario, 2, horizon=30)
     env.reset(seed=0, options={"task": TASKS[scenario]})
-    dt = 0.1 if scenario.startswith("Point") else 0.05
-    assert env.game.trials.physics.control_dt == pytest.approx(dt)
-    rng, root = np.random.default_rng(0), list(env.scenario.body.root)
-    for _ in range(20):
-        before = env.game.trials.physics.qpos[:, root].copy()
+    physics, body = env.game.trials.physics, env.scenario.body
+    dt = CONTROL_DT[body.name]
+    assert physics.control_dt == pytest.approx(dt)
+    rng, root = np.random.default_rng(0), list(body.root)
+    for step in range(20):
+        before, place = physics.point.copy(), physics.qpos[:, root].copy()
         torque = random_actions(env, rng)
         _, rewards, _, _, infos = env.step(torque)
-        after = env.game.trials.physics.qpos[:, root]
+        after = physics.qpos[:, root]
+        if infos["episode_ended"].any():  # a fall: the world is where the next inner episode starts
+            assert step > 5
+            break
+        velocity = (physics.point - before) / dt
+        if body.marker is None:
+            np.testing.assert_array_equal(velocity, (after - place) / dt)
         for i in range(2):
-            expected = reward_by_hand(scenario, TASKS[scenario][i], before[i], after[i], torque[i], dt)
+            expected = reward_by_hand(scenario, TASKS[scenario][i], velocity[i], after[i], torque[i], 1.0)
             assert rewards[i] == pytest.approx(expected, rel=1e-5, abs=1e-6)
         terms = [infos["reward_" + name] for name in env.scenario.variation.terms]
         np.testing.assert_array_equal(rewards, sum(terms))

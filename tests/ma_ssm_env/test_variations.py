@@ -1,15 +1,16 @@
 """Laws of hidden tasks: splits, normalised coordinates."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
-from ma_ssm_env import SCENARIOS, parallel_env, vector_env
-from ma_ssm_env.variations import DIR, GOAL, PLANAR_DIR, VEL
+from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env, vector_env
+from ma_ssm_env.variations import ANT_GOAL, DIR, GOAL, PLANAR_DIR, VEL
 
 
-@pytest.fixture(params=[VEL, GOAL, PLANAR_DIR], ids=["vel", "goal", "planar dir"])
+@pytest.fixture(params=[VEL, GOAL, ANT_GOAL, PLANAR_DIR], ids=["vel", "goal", "ant goal", "planar dir"])
 def law(request):
     return request.param
 
@@ -69,7 +70,12 @@ def test_the_train_split_of_an_infinite_law_has_no_list(law):
 
 
 def test_out_of_distribution_tasks_lie_outside():
-    for id, (low, high) in {"HalfCheetahVel-v0": (3.0, 4.0), "PointGoal-v0": (1.75, 2.5)}.items():
+    for id, (low, high) in {
+        "HalfCheetahVel-v0": (3.0, 4.0),
+        "Walker2dVel-v0": (3.0, 4.0),
+        "PointGoal-v0": (1.75, 2.5),
+        "AntGoal-v0": (3.0, 4.0),
+    }.items():
         env = vector_env(id, 200, split="ood")
         env.reset(seed=0)
         first = env.game.trials.task[:, 0]
@@ -81,10 +87,38 @@ def test_out_of_distribution_tasks_lie_outside():
         env.reset(options={"task": first[:1].tolist() + [0.0] * (env.scenario.variation.size - 1)})
 
 
-@pytest.mark.parametrize("id", ["PointDir-v0", "HalfCheetahDir-v0", "HalfCheetah-v0"])
+@pytest.mark.parametrize(
+    "id", ["PointDir-v0", "HalfCheetahDir-v0", "HalfCheetah-v0", "AntDir-v0", "Swimmer-v0"]
+)
 def test_out_of_distribution_is_refused_where_there_is_no_outside(id):
     with pytest.raises(ValueError, match=r"split 'ood': the tasks of .* have no outside"):
         parallel_env(id, split="ood")
+
+
+def test_a_law_without_weights_for_a_body_says_so():
+    body = SCENARIOS["Hopper-v0"].body
+    strange = dataclasses.replace(SCENARIOS["AntVel-v0"], id="HopperVel-v0", body=body)
+    env = single_agent_env(strange)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="HopperVel: the law has no weights for this body; add them"):
+        env.step([0.0, 0.0, 0.0])
+
+
+def test_laws_in_words():
+    words = {id: s.variation.describe() for id, s in SCENARIOS.items()}
+    assert words["AntGoal-v0"] == "radius, m in [0, 3] (ood: [3, 4]), angle, rad in [-3.14159, 3.14159]"
+    assert words["HumanoidDir-v0"] == "angle, rad in [-3.14159, 3.14159]"
+    assert words["SwimmerDir-v0"] == "direction -1 or 1"
+    assert words["Walker2d-v0"] == "an empty task (this scenario has one task)"
+
+
+def test_goals_of_the_ant_are_uniform_on_its_disc():
+    env = vector_env("AntGoal-v0", 1000)
+    env.reset(seed=0)
+    radius, angle = env.game.trials.task.T
+    share = np.sort((radius / 3) ** 2)
+    assert np.abs(share - (np.arange(1000) + 0.5) / 1000).max() < 0.05
+    assert np.abs(np.sort(angle) / math.tau + 0.5 - (np.arange(1000) + 0.5) / 1000).max() < 0.05
 
 
 def test_unknown_splits_are_refused():

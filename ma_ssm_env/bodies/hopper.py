@@ -1,0 +1,46 @@
+"""Hopper: the one-legged planar jumper of Gymnasium v5, from the model that Gymnasium ships.
+
+Start states are Gymnasium's: positions and velocities uniform within +-0.005 of the model's. It is healthy
+while its height is above 0.7 m, its pitch within +-0.2 rad, and every other position (the joints) and every
+velocity within +-100. As in Gymnasium, observed velocities are clipped to +-10. Nothing of Gymnasium's is
+left out.
+"""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from ma_ssm_env.bodies.body import Array, Body, load_gymnasium, uniform_start
+
+_STATE_LIMIT = 100.0
+
+
+def _load() -> mujoco.MjModel:
+    return load_gymnasium("hopper.xml")
+
+
+def _start(model: mujoco.MjModel, generator: np.random.Generator) -> tuple[Array, Array]:
+    return uniform_start(model, generator, 0.005)
+
+
+def _healthy(qpos: Array, qvel: Array) -> NDArray[np.bool_]:
+    upright = (qpos[:, 1] > 0.7) & (np.abs(qpos[:, 2]) < 0.2)
+    calm = (np.abs(qpos[:, 2:]) < _STATE_LIMIT).all(1) & (np.abs(qvel) < _STATE_LIMIT).all(1)
+    healthy: NDArray[np.bool_] = upright & calm
+    return healthy
+
+
+HOPPER = Body(
+    name="Hopper",
+    load=_load,
+    frame_skip=4,
+    root=(0,),
+    start=_start,
+    control_cost=1e-3,
+    healthy=_healthy,
+    source="gymnasium Hopper-v5",
+    alive_bonus=1.0,
+    velocity_limit=10.0,
+)

@@ -29,7 +29,7 @@ from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.scenarios import find_scenario
 
 ORACLES = ("mono-mlp-oracle", "sb3-ppo-oracle")
-BUDGETS = {"PointDir-v0": 600_000, "HalfCheetahVel-v0": 2_000_000}
+BUDGETS = {"PointDir-v0": 300_000, "HalfCheetahVel-v0": 1_000_000}
 SEEDS = 3
 RANDOM_TRIALS = 20
 TABLE = Path(ma_ssm_env.__file__).parent / "references.json"

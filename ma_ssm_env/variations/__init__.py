@@ -4,21 +4,60 @@ Adding one is a file beside these and a line in `scenarios.py`.
 """
 
 from ma_ssm_env.variations.base import BASE
+from ma_ssm_env.variations.cripple import ANT_LEGS, HALF_CHEETAH_CRIPPLE, cripple
 from ma_ssm_env.variations.dir import DIR
+from ma_ssm_env.variations.fault import HALF_CHEETAH_FAULT, fault
 from ma_ssm_env.variations.goal import GOAL
+from ma_ssm_env.variations.multiplied import (
+    DAMPING,
+    FRICTION,
+    GRAVITY,
+    MASS,
+    damping,
+    friction,
+    gravity,
+    mass,
+)
 from ma_ssm_env.variations.planar_dir import PLANAR_DIR
+from ma_ssm_env.variations.rand_params import rand_params
+from ma_ssm_env.variations.running import running
+from ma_ssm_env.variations.switch import (
+    DIRECTION_SWITCH,
+    SPEED_SWITCH,
+    switch_direction,
+    switch_value,
+)
 from ma_ssm_env.variations.variation import SPLITS, Coordinate, Split, Transition, Variation
 from ma_ssm_env.variations.vel import VEL
 
 __all__ = [
+    "ANT_LEGS",
     "BASE",
+    "DAMPING",
     "DIR",
+    "DIRECTION_SWITCH",
+    "FRICTION",
     "GOAL",
+    "GRAVITY",
+    "HALF_CHEETAH_CRIPPLE",
+    "HALF_CHEETAH_FAULT",
+    "MASS",
     "PLANAR_DIR",
+    "SPEED_SWITCH",
     "SPLITS",
     "VEL",
     "Coordinate",
     "Split",
     "Transition",
     "Variation",
+    "cripple",
+    "damping",
+    "fault",
+    "friction",
+    "gravity",
+    "mass",
+    "rand_params",
+    "running",
+    "switch_direction",
+    "switch_value",
 ]

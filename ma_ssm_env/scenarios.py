@@ -75,16 +75,16 @@ SCENARIOS: dict[str, Scenario] = {
         _scenario("HalfCheetah", VEL, 2, 200, (-330.0, -30.0)),
         _scenario("HalfCheetah", DIR, 2, 200, (-60.0, 1200.0)),
         # The model differs: only the dynamics tell the tasks apart.
-        _scenario("HalfCheetah", GRAVITY, 2, 200, (-60.0, 1000.0)),
-        _scenario("HalfCheetah", MASS, 2, 200, (-60.0, 1000.0)),
-        _scenario("HalfCheetah", FRICTION, 2, 200, (-60.0, 1000.0)),
-        _scenario("HalfCheetah", DAMPING, 2, 200, (-60.0, 1000.0)),
-        _scenario("HalfCheetah", rand_params(BODIES["HalfCheetah"]), 2, 200, (-60.0, 1000.0)),
-        _scenario("HalfCheetah", HALF_CHEETAH_CRIPPLE, 2, 200, (-40.0, 1000.0)),
+        _scenario("HalfCheetah", GRAVITY, 2, 200, (-55.0, 1000.0)),
+        _scenario("HalfCheetah", MASS, 2, 200, (-55.0, 1000.0)),
+        _scenario("HalfCheetah", FRICTION, 2, 200, (-55.0, 1000.0)),
+        _scenario("HalfCheetah", DAMPING, 2, 200, (-55.0, 1000.0)),
+        _scenario("HalfCheetah", rand_params(BODIES["HalfCheetah"]), 2, 200, (-55.0, 1000.0)),
+        _scenario("HalfCheetah", HALF_CHEETAH_CRIPPLE, 2, 200, (-30.0, 1000.0)),
         # The task changes in mid-trial.
-        _scenario("HalfCheetah", HALF_CHEETAH_FAULT, 1, 400, (-120.0, 2000.0)),
-        _scenario("HalfCheetah", SPEED_SWITCH, 1, 400, (-660.0, -60.0)),
-        _scenario("Point", DIRECTION_SWITCH, 1, 400, (0.0, 800.0)),
+        _scenario("HalfCheetah", HALF_CHEETAH_FAULT, 1, 400, (-105.0, 2000.0)),
+        _scenario("HalfCheetah", SPEED_SWITCH, 1, 400, (-720.0, -60.0)),
+        _scenario("Point", DIRECTION_SWITCH, 1, 400, (0.0, 950.0)),
         # The return is seen at the end of an inner episode alone, one number of what is unknown each: two
         # components of a direction, so that the third inner episode can know it; one number leaves two
         # directions. Distances from three places, since circles about two of them meet twice, then the goal.

@@ -15,6 +15,7 @@ Source: learning_to_adapt (GrBAL), with H = 1000. It also shrinks the dead leg o
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 
@@ -41,13 +42,6 @@ def cripple(
 ) -> Variation:
     """One of `groups` is dead: numbers `trained[0]` to `trained[1]` in training, `held_out` in `ood`."""
     count = 1 + max(i for group in groups for i in group)
-
-    def active(task: Array, changed: bool) -> Array:
-        del changed
-        dead = np.zeros(count)
-        dead[list(groups[int(task[0])])] = 1.0
-        return dead
-
     group = Coordinate(
         "dead group",
         float(trained[0]),
@@ -61,11 +55,18 @@ def cripple(
         name="Cripple",
         coordinates=(group,),
         draw=category_draw(group),
-        active=active,
+        active=partial(_active, groups, count),
         active_coordinates=dead_actuators(count),
         mask=working,
         source="learning_to_adapt (GrBAL)",
     )
+
+
+def _active(groups: tuple[tuple[int, ...], ...], count: int, task: Array, changed: bool) -> Array:
+    del changed
+    dead = np.zeros(count)
+    dead[list(groups[int(task[0])])] = 1.0
+    return dead
 
 
 HALF_CHEETAH_CRIPPLE = cripple(HALF_CHEETAH_JOINTS, (1, 5), 0, running(control=0.05))

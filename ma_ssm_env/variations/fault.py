@@ -10,6 +10,7 @@ cost is that of the torque that was commanded. All actuators are trained on: tra
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 
@@ -20,12 +21,6 @@ from ma_ssm_env.variations.variation import Array, Coordinate, Variation, catego
 
 def fault(actuators: int, stock: Variation = BASE) -> Variation:
     """One of `actuators` dies in mid-trial, paid as `stock` pays."""
-
-    def active(task: Array, changed: bool) -> Array:
-        dead = np.zeros(actuators)
-        dead[int(task[0])] = float(changed)
-        return dead
-
     values = tuple(map(float, range(actuators)))
     actuator = Coordinate("actuator", values[0], values[-1], "category", values=values)
     return dataclasses.replace(
@@ -33,12 +28,18 @@ def fault(actuators: int, stock: Variation = BASE) -> Variation:
         name="Fault",
         coordinates=(actuator,),
         draw=category_draw(actuator),
-        active=active,
+        active=partial(_active, actuators),
         active_coordinates=dead_actuators(actuators),
         changes=True,
         mask=working,
         source="this project, after the crippled bodies of learning_to_adapt",
     )
+
+
+def _active(actuators: int, task: Array, changed: bool) -> Array:
+    dead = np.zeros(actuators)
+    dead[int(task[0])] = float(changed)
+    return dead
 
 
 HALF_CHEETAH_FAULT = fault(6)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
@@ -38,18 +39,24 @@ def exponent(name: str, base: float, limit: float, *, outside: bool) -> Coordina
 def _law(
     name: str, fields: tuple[str, ...], base: float, limit: float, stock: Variation, source: str
 ) -> Variation:
-    def factors(active: Array) -> Mapping[str, Array]:
-        return dict.fromkeys(fields, np.power(base, active[0]))
-
     return dataclasses.replace(
         stock,
         name=name,
         coordinates=(exponent(name.lower(), base, limit, outside=True),),
         draw=uniform_draw,
         fields=fields,
-        factors=factors,
+        factors=partial(_factors, fields, base),
         source=source,
     )
+
+
+def _factors(fields: tuple[str, ...], base: float, active: Array) -> Mapping[str, Array]:
+    return dict.fromkeys(fields, powers(base, active)[0])
+
+
+def powers(base: float, exponents: Array) -> Array:
+    """base^x one by one: the vector units of some CPUs round powers of arrays in another way."""
+    return np.array([base**x for x in exponents.tolist()])
 
 
 def gravity(stock: Variation = BASE, limit: float = LIMIT) -> Variation:

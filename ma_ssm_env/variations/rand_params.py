@@ -4,7 +4,7 @@ The task is an exponent x ~ U(-3, 3) for each element: masses, inertias and fric
 dampings by 1.3^x. There is no outside. Which elements there are is read from the body's model; left out are
 those whose factor could not matter: values of 0 (the world's mass, the root's damping), frictions that no
 contact of the body uses (rolling and torsional friction under `condim="3"`), and inertias about axes about
-which the link cannot turn (those in the plane of a planar body). HalfCheetah has 35.
+which the link cannot turn (two of three in a planar body). HalfCheetah has 29.
 
 Source: VariBAD's rand_param_envs, where Hopper and Walker2d are paid v_x + 1 - 1e-3 |a|^2 and H = 200:
 `rand_params(HOPPER, running(control=1e-3, alive=1.0))`.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 
 import mujoco
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from ma_ssm_env.bodies.body import Body
 from ma_ssm_env.variations.base import BASE
-from ma_ssm_env.variations.multiplied import LIMIT, exponent
+from ma_ssm_env.variations.multiplied import LIMIT, exponent, powers
 from ma_ssm_env.variations.variation import Array, Coordinate, Variation, uniform_draw
 
 BASES = {"body_mass": 1.5, "body_inertia": 1.5, "geom_friction": 1.5, "dof_damping": 1.3}
@@ -35,25 +36,25 @@ def rand_params(body: Body, stock: Variation = BASE, limit: float = LIMIT) -> Va
     coordinates = tuple(
         coordinate for name in fields for coordinate in _coordinates(model, name, masks[name], limit)
     )
-
-    def factors(active: Array) -> Mapping[str, Array]:
-        values, start = {}, 0
-        for name, mask in masks.items():
-            count = int(mask.sum())
-            values[name] = np.ones(mask.shape)
-            values[name][mask] = np.power(BASES[name], active[start : start + count])
-            start += count
-        return values
-
     return dataclasses.replace(
         stock,
         name="RandParams",
         coordinates=coordinates,
         draw=uniform_draw,
         fields=fields,
-        factors=factors,
+        factors=partial(_factors, masks),
         source="VariBAD: rand_param_envs",
     )
+
+
+def _factors(masks: Mapping[str, NDArray[np.bool_]], active: Array) -> Mapping[str, Array]:
+    values, start = {}, 0
+    for name, mask in masks.items():
+        count = int(mask.sum())
+        values[name] = np.ones(mask.shape)
+        values[name][mask] = powers(BASES[name], active[start : start + count])
+        start += count
+    return values
 
 
 def _matters(model: mujoco.MjModel, name: str) -> NDArray[np.bool_]:

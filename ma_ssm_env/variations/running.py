@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 
@@ -13,15 +14,17 @@ from ma_ssm_env.variations.variation import Array, Transition, Variation
 
 def running(control: float, alive: float = 0.0) -> Variation:
     """A law with one task that pays v_x - `control` |a|^2 + `alive`; terms of weight 0 are left out."""
-
-    def reward(body: Body, transition: Transition, target: Array) -> dict[str, Array]:
-        del body, target
-        terms = {"forward": transition.velocity[:, 0]}
-        if alive:
-            terms["alive"] = np.full(len(transition.velocity), alive)
-        if control:
-            terms["control"] = -control_cost(control, transition)
-        return terms
-
     terms = ("forward", *(["alive"] if alive else []), *(["control"] if control else []))
-    return dataclasses.replace(BASE, reward=reward, terms=terms)
+    return dataclasses.replace(BASE, reward=partial(_reward, control, alive), terms=terms)
+
+
+def _reward(
+    control: float, alive: float, body: Body, transition: Transition, target: Array
+) -> dict[str, Array]:
+    del body, target
+    terms = {"forward": transition.velocity[:, 0]}
+    if alive:
+        terms["alive"] = np.full(len(transition.velocity), alive)
+    if control:
+        terms["control"] = -control_cost(control, transition)
+    return terms

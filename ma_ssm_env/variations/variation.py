@@ -12,18 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ma_ssm_env.bodies.body import Body
+from ma_ssm_env.streams import Purpose, substream
 
 Array = NDArray[np.float64]
 Split = Literal["train", "validation", "test", "ood"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "ood")
 VALIDATION_TASKS = 10
 TEST_TASKS = 20
+_FEW = 3  # dimensions in which a recurrence covers a box with as few points as these lists have
 _DESCRIBED = 3  # coordinates that a message names; a law of many elements says how many more there are
 
 
@@ -126,6 +129,7 @@ class Variation:
     worst_reward: float
     place: bool
     source: str
+    # Laws that are made by a function bind these with `functools.partial`, which can be pickled.
     active: Callable[[Array, bool], Array] = _same
     active_coordinates: tuple[Coordinate, ...] | None = None
     changes: bool = False
@@ -160,9 +164,10 @@ class Variation:
     def tasks(self, split: Split) -> Array:
         """The fixed list of tasks of `split` [N, k].
 
-        `validation` and `test` are disjoint lists that cover the training range evenly (the centres of
-        equal shares, or an additive recurrence in more than one dimension); a finite law lists all its
-        tasks for both. `train` of an infinite law has no list.
+        `validation` and `test` are disjoint lists that cover the training range evenly: the centres of equal
+        shares; an additive recurrence in two or three dimensions; in more, a Latin hypercube, which has the
+        centres of equal shares in each coordinate. A finite law lists all its tasks for both. `train` of an
+        infinite law has no list.
         """
         ranges = self.ranges(split)
         if self.size == 0:
@@ -178,6 +183,9 @@ class Variation:
         count, shift = (VALIDATION_TASKS, 0.25) if split == "validation" else (TEST_TASKS, 0.5)
         if self.size == 1:
             uniform = ((np.arange(count) + 0.5) / count)[:, None]
+        elif self.size > _FEW:
+            stream = substream(0, Purpose.SPLIT, SPLITS.index(split))
+            uniform = (stream.random((count, self.size)).argsort(0) + 0.5) / count
         else:
             uniform = (shift + np.arange(1, count + 1)[:, None] * _recurrence(self.size)) % 1.0
         return np.stack([self._drawn(row, split) for row in uniform])
@@ -223,8 +231,7 @@ class Variation:
             if c.kind == "category":
                 trained, value = c.categories((c.low, c.high)), tasks[..., i]
                 known = sorted({*trained, *(c.categories(c.outside) if c.outside else ())})
-                within = (c.low <= value) & (value <= c.high)
-                tasks[..., i] = np.where(within, _nearest(value, trained), _nearest(value, known))
+                tasks[..., i] = _nearest(value, known)
         return tasks
 
     def checked(self, task: object) -> Array:
@@ -256,12 +263,14 @@ def uniform_draw(uniform: Array, ranges: tuple[tuple[float, float], ...]) -> Arr
 
 def category_draw(*coordinates: Coordinate) -> Callable[[Array, tuple[tuple[float, float], ...]], Array]:
     """The draw of a law whose coordinates are categories, every value as likely as the next."""
+    return partial(_draw_categories, coordinates)
 
-    def draw(uniform: Array, ranges: tuple[tuple[float, float], ...]) -> Array:
-        values = [c.categories(span) for c, span in zip(coordinates, ranges, strict=True)]
-        return np.array([v[int(u * len(v))] for u, v in zip(uniform, values, strict=True)])
 
-    return draw
+def _draw_categories(
+    coordinates: tuple[Coordinate, ...], uniform: Array, ranges: tuple[tuple[float, float], ...]
+) -> Array:
+    values = [c.categories(span) for c, span in zip(coordinates, ranges, strict=True)]
+    return np.array([v[int(u * len(v))] for u, v in zip(uniform, values, strict=True)])
 
 
 def _described(c: Coordinate) -> str:

@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 
 from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env, vector_env
-from ma_ssm_env.variations import ANT_GOAL, DIR, GOAL, PLANAR_DIR, VEL
+from ma_ssm_env.variations import ANT_GOAL, DIR, GOAL, GRAVITY, HALF_CHEETAH_CRIPPLE, PLANAR_DIR, VEL
+
+LAWS = {"vel": VEL, "goal": GOAL, "ant goal": ANT_GOAL, "planar dir": PLANAR_DIR, "gravity": GRAVITY} | {
+    id: SCENARIOS[id].variation
+    for id in ("HalfCheetahRandParams-v0", "HalfCheetahSwitch-v0", "PointSwitch-v0")
+}
 
 
-@pytest.fixture(params=[VEL, GOAL, ANT_GOAL, PLANAR_DIR], ids=["vel", "goal", "ant goal", "planar dir"])
+@pytest.fixture(params=list(LAWS.values()), ids=list(LAWS))
 def law(request):
     return request.param
 
@@ -87,8 +92,54 @@ def test_out_of_distribution_tasks_lie_outside():
         env.reset(options={"task": first[:1].tolist() + [0.0] * (env.scenario.variation.size - 1)})
 
 
+@pytest.mark.parametrize("law", ["Gravity", "Mass", "Friction", "Damping"])
+def test_the_outside_of_a_factor_lies_at_both_ends(law):
+    id = f"HalfCheetah{law}-v0"
+    env = vector_env(id, 400, split="ood")
+    env.reset(seed=0)
+    drawn = env.game.trials.task[:, 0]
+    assert ((np.abs(drawn) >= 3) & (np.abs(drawn) <= 4)).all()
+    assert (drawn > 0).mean() == pytest.approx(0.5, abs=0.1)
+    for side in (drawn[drawn > 0], drawn[drawn < 0]):
+        assert np.ptp(side) > 0.95
+    listed = SCENARIOS[id].variation.tasks("ood")[:, 0]
+    below = -3 - (np.arange(10) + 0.5) / 10
+    np.testing.assert_allclose(listed, [*below, *-below])
+    env.reset(options={"task": 4.0})
+    env.reset(options={"task": -4.0})
+    message = rf"{law.lower()}, exponent of 1\.\d in \[-3, 3\] \(ood: \[-4, -3\] and \[3, 4\]\) expected"
+    for task in (4.1, -4.1):
+        with pytest.raises(ValueError, match=message):
+            env.reset(options={"task": task})
+
+
+def test_laws_of_many_elements_have_short_messages():
+    env = parallel_env("HalfCheetahRandParams-v0")
+    with pytest.raises(ValueError, match=r"bshin, exponent of 1.5 in \[-3, 3\], ... \(29 numbers\) expected"):
+        env.reset(options={"task": [0.0]})
+
+
+def test_exponents_are_normalised_linearly():
+    tasks = np.array([[-4.0], [-3.0], [0.0], [1.5], [3.0]])
+    assert GRAVITY.normalise(tasks)[:, 0] == pytest.approx([-4 / 3, -1, 0, 0.5, 1])
+    assert GRAVITY.denormalise(np.array([0.5]))[0] == 1.5
+
+
+def test_categories_go_to_the_nearest_that_is_trained_on():
+    coordinates = np.array([[-1.0], [-0.8], [-0.7], [0.2], [1.0], [-1.5]])
+    assert HALF_CHEETAH_CRIPPLE.denormalise(coordinates)[:, 0].tolist() == [1, 1, 2, 3, 5, 0]
+    assert HALF_CHEETAH_CRIPPLE.normalise(np.array([[0.0], [1.0], [3.0], [5.0]]))[:, 0].tolist() == [
+        *(-1.5, -1, 0, 1)
+    ]
+
+
 @pytest.mark.parametrize(
-    "id", ["PointDir-v0", "HalfCheetahDir-v0", "HalfCheetah-v0", "AntDir-v0", "Swimmer-v0"]
+    "id",
+    [
+        *("PointDir-v0", "HalfCheetahDir-v0", "HalfCheetah-v0", "PointSwitch-v0"),
+        *("AntDir-v0", "Swimmer-v0"),
+        *("HalfCheetahRandParams-v0", "HalfCheetahFault-v0"),
+    ],
 )
 def test_out_of_distribution_is_refused_where_there_is_no_outside(id):
     with pytest.raises(ValueError, match=r"split 'ood': the tasks of .* have no outside"):
@@ -147,6 +198,11 @@ def test_what_the_state_shows_is_the_normalised_task(scenario):
     env = parallel_env(scenario)
     env.reset(seed=3)
     shown = env.state()[env.state_fields["task"]]
-    np.testing.assert_array_equal(
-        shown, np.float32(env.scenario.variation.normalise(env.game.trials.task[0]))
-    )
+    law, task = env.scenario.variation, env.game.trials.task[0]
+    if law.active_coordinates is None:
+        np.testing.assert_array_equal(shown, np.float32(law.normalise(task)))
+    elif law.mask is None:  # a switch: the number that is rewarded first
+        np.testing.assert_array_equal(shown, np.float32(law.normalise(task))[:1])
+    else:  # the actuators that are dead
+        assert np.flatnonzero(shown == 1).tolist() == ([] if law.changes else [task[0]])
+        assert set(shown) <= {-1.0, 1.0}

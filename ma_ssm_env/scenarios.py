@@ -8,6 +8,7 @@ from typing import Literal
 
 from ma_ssm_env.bodies import BODIES, Body
 from ma_ssm_env.variations import (
+    ANT_CRIPPLE,
     ANT_GOAL,
     BASE,
     DAMPING,
@@ -17,12 +18,14 @@ from ma_ssm_env.variations import (
     GOAL,
     GRAVITY,
     HALF_CHEETAH_CRIPPLE,
-    HALF_CHEETAH_FAULT,
+    HUMANOID_GRAVITY,
     MASS,
     PLANAR_DIR,
     SPEED_SWITCH,
+    VARIBAD_RUNNING,
     VEL,
     Variation,
+    fault,
     rand_params,
 )
 
@@ -86,15 +89,27 @@ SCENARIOS: dict[str, Scenario] = {
         _scenario("Humanoid", PLANAR_DIR, 2, 200, (115.0, 1300.0)),
         _scenario("Swimmer", BASE, 1, 1000, (0.0, 350.0)),
         _scenario("Swimmer", DIR, 2, 200, (0.0, 60.0)),
-        # The model differs: only the dynamics tell the tasks apart.
+        # The model differs, or actuators are dead: only the dynamics tell the tasks apart.
         _scenario("HalfCheetah", GRAVITY, 2, 200, (-55.0, 1000.0)),
         _scenario("HalfCheetah", MASS, 2, 200, (-55.0, 1000.0)),
         _scenario("HalfCheetah", FRICTION, 2, 200, (-55.0, 1000.0)),
         _scenario("HalfCheetah", DAMPING, 2, 200, (-55.0, 1000.0)),
         _scenario("HalfCheetah", rand_params(BODIES["HalfCheetah"]), 2, 200, (-55.0, 1000.0)),
         _scenario("HalfCheetah", HALF_CHEETAH_CRIPPLE, 2, 200, (-30.0, 1000.0)),
+        _scenario("Ant", GRAVITY, 2, 200, (-35.0, 1000.0)),
+        _scenario("Ant", ANT_CRIPPLE, 2, 200, (5.0, 800.0)),
+        _scenario("Hopper", GRAVITY, 2, 200, (15.0, 600.0)),
+        _scenario("Hopper", MASS, 2, 200, (15.0, 600.0)),
+        _scenario("Hopper", rand_params(BODIES["Hopper"], VARIBAD_RUNNING), 2, 200, (15.0, 600.0)),
+        _scenario("Walker2d", GRAVITY, 2, 200, (0.0, 800.0)),
+        _scenario("Walker2d", MASS, 2, 200, (0.0, 800.0)),
+        _scenario("Walker2d", rand_params(BODIES["Walker2d"], VARIBAD_RUNNING), 2, 200, (0.0, 800.0)),
+        _scenario("Humanoid", HUMANOID_GRAVITY, 2, 200, (115.0, 1200.0)),
         # The task changes in mid-trial.
-        _scenario("HalfCheetah", HALF_CHEETAH_FAULT, 1, 400, (-105.0, 2000.0)),
+        _scenario("HalfCheetah", fault(6), 1, 400, (-105.0, 2000.0)),
+        _scenario("Ant", fault(8), 1, 400, (-25.0, 2000.0)),
+        _scenario("Hopper", fault(3), 1, 400, (15.0, 1200.0)),
+        _scenario("Walker2d", fault(6), 1, 400, (0.0, 1600.0)),
         _scenario("HalfCheetah", SPEED_SWITCH, 1, 400, (-720.0, -60.0)),
         _scenario("Point", DIRECTION_SWITCH, 1, 400, (0.0, 950.0)),
         # The return is seen at the end of an inner episode alone, one number of what is unknown each: two

@@ -4,14 +4,15 @@ Adding one is a file beside these and a line in `scenarios.py`.
 """
 
 from ma_ssm_env.variations.base import BASE
-from ma_ssm_env.variations.cripple import ANT_LEGS, HALF_CHEETAH_CRIPPLE, cripple
+from ma_ssm_env.variations.cripple import ANT_CRIPPLE, ANT_LEGS, HALF_CHEETAH_CRIPPLE, cripple
 from ma_ssm_env.variations.dir import DIR
-from ma_ssm_env.variations.fault import HALF_CHEETAH_FAULT, fault
+from ma_ssm_env.variations.fault import fault
 from ma_ssm_env.variations.goal import ANT_GOAL, GOAL
 from ma_ssm_env.variations.multiplied import (
     DAMPING,
     FRICTION,
     GRAVITY,
+    HUMANOID_GRAVITY,
     MASS,
     damping,
     friction,
@@ -19,7 +20,7 @@ from ma_ssm_env.variations.multiplied import (
     mass,
 )
 from ma_ssm_env.variations.planar_dir import PLANAR_DIR
-from ma_ssm_env.variations.rand_params import rand_params
+from ma_ssm_env.variations.rand_params import VARIBAD_RUNNING, rand_params
 from ma_ssm_env.variations.running import running
 from ma_ssm_env.variations.switch import (
     DIRECTION_SWITCH,
@@ -31,6 +32,7 @@ from ma_ssm_env.variations.variation import SPLITS, Coordinate, Split, Transitio
 from ma_ssm_env.variations.vel import VEL
 
 __all__ = [
+    "ANT_CRIPPLE",
     "ANT_GOAL",
     "ANT_LEGS",
     "BASE",
@@ -41,11 +43,12 @@ __all__ = [
     "GOAL",
     "GRAVITY",
     "HALF_CHEETAH_CRIPPLE",
-    "HALF_CHEETAH_FAULT",
+    "HUMANOID_GRAVITY",
     "MASS",
     "PLANAR_DIR",
     "SPEED_SWITCH",
     "SPLITS",
+    "VARIBAD_RUNNING",
     "VEL",
     "Coordinate",
     "Split",

@@ -10,6 +10,7 @@ that of the commanded torque (learning_to_adapt charges what is left of it: ther
 | Ant | the two actuators of each leg | legs 0 to 2 | leg 3 | v_x + 0.05 |
 
 Source: learning_to_adapt (GrBAL), with H = 1000. It also shrinks the dead leg of the Ant; here the leg stays.
+An ant that has fallen goes on to the horizon there, and so it does here.
 """
 
 from __future__ import annotations
@@ -70,3 +71,6 @@ def _active(groups: tuple[tuple[int, ...], ...], count: int, task: Array, change
 
 
 HALF_CHEETAH_CRIPPLE = cripple(HALF_CHEETAH_JOINTS, (1, 5), 0, running(control=0.05))
+ANT_CRIPPLE = dataclasses.replace(
+    cripple(ANT_LEGS, (0, 2), 3, running(control=0.0, survive=0.05)), ends_unhealthy=False
+)

@@ -1,8 +1,9 @@
 """Gravity, Mass, Friction, Damping: one hidden factor on one property of the whole body; the stock reward.
 
 The task is the exponent x of the factor, base^x with x ~ U(-3, 3): 0 is the body as it is, bit for bit.
-Outside of the training range: x in [3, 4] and in [-4, -3]. The reward is the body's own, so that only the
-dynamics tell the tasks apart.
+Outside of the training range: x in [3, 4] and in [-4, -3]. Humanoid's gravity has x ~ U(-2, 2), and [2, 3]
+and [-3, -2] outside. The reward is the body's own, so that only the dynamics tell the tasks apart; limits of
+health are as they are, whatever the factor.
 
 | law | multiplies | base |
 |---|---|---|
@@ -80,3 +81,4 @@ def damping(stock: Variation = BASE, limit: float = LIMIT) -> Variation:
 
 
 GRAVITY, MASS, FRICTION, DAMPING = gravity(), mass(), friction(), damping()
+HUMANOID_GRAVITY = gravity(limit=2.0)

@@ -1,4 +1,4 @@
-"""Running with the weights of a law's source: reward = v_x - control |a|^2 + alive."""
+"""Running with the weights of a law's source: reward = v_x - control |a|^2 + survive."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ma_ssm_env.variations.base import BASE, control_cost
 from ma_ssm_env.variations.variation import Array, Transition, Variation
 
 
-def running(control: float, alive: float = 0.0) -> Variation:
-    """A law with one task that pays v_x - `control` |a|^2 + `alive`; terms of weight 0 are left out."""
-    terms = ("forward", *(["survive"] if alive else []), *(["control"] if control else []))
-    return dataclasses.replace(BASE, reward=partial(_reward, control, alive), terms=terms)
+def running(control: float, survive: float = 0.0) -> Variation:
+    """A law with one task that pays v_x - `control` |a|^2 + `survive`; terms of weight 0 are left out."""
+    terms = ("forward", *(["survive"] if survive else []), *(["control"] if control else []))
+    return dataclasses.replace(BASE, reward=partial(_reward, control, survive), terms=terms)
 
 
 def _reward(
-    control: float, alive: float, body: Body, transition: Transition, target: Array
+    control: float, survive: float, body: Body, transition: Transition, target: Array
 ) -> dict[str, Array]:
     del body, target
     terms = {"forward": transition.velocity[:, 0]}
-    if alive:
-        terms["survive"] = np.full(len(transition.velocity), alive)
+    if survive:
+        terms["survive"] = np.full(len(transition.velocity), survive)
     if control:
         terms["control"] = -control_cost(control, transition)
     return terms

@@ -1,5 +1,6 @@
 """Tasks that change in mid-trial: when, from which stream, what is felt, shown and paid."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -12,7 +13,15 @@ CHANGING = [id for id, scenario in SCENARIOS.items() if scenario.variation.chang
 
 
 def test_which_scenarios_change():
-    assert CHANGING == ["HalfCheetahFault-v0", "HalfCheetahSwitch-v0", "PointSwitch-v0"]
+    faults = [f"{body}Fault-v0" for body in ("HalfCheetah", "Ant", "Hopper", "Walker2d")]
+    assert [*faults, "HalfCheetahSwitch-v0", "PointSwitch-v0"] == CHANGING
+
+
+def lasting(id):
+    """The scenario, in which a fall ends nothing: random actions would end it before the change."""
+    scenario = SCENARIOS[id]
+    variation = dataclasses.replace(scenario.variation, ends_unhealthy=False)
+    return dataclasses.replace(scenario, variation=variation)
 
 
 @pytest.mark.parametrize("id", CHANGING)
@@ -82,10 +91,36 @@ def test_a_healthy_body_until_the_fault(assert_identical):
         assert mine[4]["reward_control"] == pytest.approx(expected, rel=1e-6), "of what was commanded"
 
 
+@pytest.mark.parametrize("body", ["Ant", "Hopper", "Walker2d"])
+def test_a_fault_reaches_the_actuator_alone(body):
+    env = single_agent_env(lasting(f"{body}Fault-v0"), reveal_task=True)
+    env.reset(seed=1, options={"task": 2})
+    physics, change = env.game.trials.physics, int(env.game.trials.change_at[0])
+    rng, cost = np.random.default_rng(0), env.scenario.body.control_cost
+    for step in range(change + 3):
+        torque = rng.uniform(-1, 1, physics.num_actuators).astype(np.float32)
+        *_, infos = env.step(torque)
+        expected = torque.copy()
+        expected[2] *= step < change
+        np.testing.assert_array_equal(physics._ctrl[0], expected)
+        assert infos["reward_control"] == pytest.approx(-cost * np.square(torque).sum(), rel=1e-6)
+
+
+@pytest.mark.parametrize("body", ["Ant", "Hopper", "Walker2d"])
+def test_a_fall_before_the_fault_ends_the_trial(body):
+    env = single_agent_env(f"{body}Fault-v0")
+    env.reset(seed=0)
+    env.game.trials.physics.qpos[0, 2] = 1.5  # too high for an ant, too steep for the others
+    _, _, ended, _, infos = env.step(np.zeros(env.action_space.shape))
+    assert ended
+    assert infos["phase"] == 0
+    assert infos["reward_survive"] == 0.0
+
+
 @pytest.mark.parametrize("id", CHANGING)
 @pytest.mark.parametrize("make", [parallel_env, single_agent_env])
 def test_phases(id, make, random_actions):
-    env = make(id)
+    env = make(lasting(id))
     env.reset(seed=3)
     change, phases = int(env.game.trials.change_at[0]), []
     rng = np.random.default_rng(0)

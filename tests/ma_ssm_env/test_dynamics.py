@@ -1,6 +1,7 @@
 """Models that differ between worlds, and dead actuators: against models changed and stepped by hand."""
 
 import copy
+import dataclasses
 import pickle
 import re
 
@@ -12,35 +13,60 @@ from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env, vector_env
 from ma_ssm_env.bodies import BODIES
 from ma_ssm_env.variations import ANT_LEGS, BASE, cripple, gravity, rand_params, running
 
-MODELS = ["Gravity", "Mass", "Friction", "Damping", "RandParams"]
+MODELS = [id for id, scenario in SCENARIOS.items() if scenario.variation.fields]
 FIELDS = ["body_mass", "body_inertia", "geom_friction", "dof_damping"]
 CONSTANTS = ["body_subtreemass", "body_invweight0", "dof_M0", "dof_invweight0", "actuator_acc0"]
 
 
 @pytest.fixture(params=MODELS)
 def id(request):
-    return f"HalfCheetah{request.param}-v0"
+    return request.param
+
+
+def test_which_scenarios_have_models_of_their_own():
+    expected = [
+        *(f"HalfCheetah{law}-v0" for law in ("Gravity", "Mass", "Friction", "Damping", "RandParams")),
+        "AntGravity-v0",
+        *(f"Hopper{law}-v0" for law in ("Gravity", "Mass", "RandParams")),
+        *(f"Walker2d{law}-v0" for law in ("Gravity", "Mass", "RandParams")),
+        "HumanoidGravity-v0",
+    ]
+    assert expected == MODELS
 
 
 def some_tasks(id, count, seed=0):
-    size = SCENARIOS[id].variation.size
-    return np.random.default_rng(seed).uniform(-3, 3, (count, size))
+    law = SCENARIOS[id].variation
+    return np.random.default_rng(seed).uniform(law.coordinates[0].low, 3, (count, law.size))
+
+
+def lasting(scenario):
+    """The scenario, in which a fall ends nothing."""
+    variation = dataclasses.replace(scenario.variation, ends_unhealthy=False)
+    return dataclasses.replace(scenario, variation=variation)
+
+
+def unmodified(id):
+    """The same reward on the body as it is."""
+    scenario = SCENARIOS[id]
+    paid = running(1e-3, 1.0) if id in ("HopperRandParams-v0", "Walker2dRandParams-v0") else BASE
+    return dataclasses.replace(scenario, variation=paid)
 
 
 def model_by_hand(id, task):
-    """A fresh half-cheetah with the factors of `task`, written out; its constants derived anew."""
-    model = BODIES["HalfCheetah"].load()
-    match id:
-        case "HalfCheetahGravity-v0":
+    """A fresh body with the factors of `task`, written out; its constants derived anew."""
+    body = SCENARIOS[id].body
+    model = body.load()
+    match id.removeprefix(body.name):
+        case "Gravity-v0":
             model.opt.gravity[:] = np.array([0, 0, -9.81]) * 1.5 ** task[0]
-        case "HalfCheetahMass-v0":
+        case "Mass-v0":
             model.body_mass[:] = model.body_mass.copy() * 1.5 ** task[0]
             model.body_inertia[:] = model.body_inertia.copy() * 1.5 ** task[0]
-        case "HalfCheetahFriction-v0":
+        case "Friction-v0":
             model.geom_friction[:] = model.geom_friction.copy() * 1.5 ** task[0]
-        case "HalfCheetahDamping-v0":
+        case "Damping-v0":
             model.dof_damping[:] = model.dof_damping.copy() * 1.3 ** task[0]
-        case "HalfCheetahRandParams-v0":
+        case "RandParams-v0":
             for c, x in zip(SCENARIOS[id].variation.coordinates, task, strict=True):
                 what, column, name = re.fullmatch(r"(\w+) ?(\d?) of (\w+), exponent of .*", c.name).groups()
                 match what:
@@ -57,7 +83,7 @@ def model_by_hand(id, task):
 
 
 def test_the_world_is_the_model_by_hand_bit_for_bit(id):
-    env = single_agent_env(id, 3)
+    env = single_agent_env(lasting(SCENARIOS[id]), 3)
     tasks = some_tasks(id, 3)
     env.reset(seed=0, options={"task": tasks})
     physics = env.game.trials.physics
@@ -71,11 +97,12 @@ def test_the_world_is_the_model_by_hand_bit_for_bit(id):
         data.qpos, data.qvel = physics.qpos[i], physics.qvel[i]
     rng = np.random.default_rng(1)
     for _ in range(100):
-        torque = rng.uniform(-1, 1, (3, 6)).astype(np.float32)
+        torque = rng.uniform(-1, 1, (3, physics.num_actuators)).astype(np.float32)
         env.step(torque)
+        control = physics.controls(torque)
         for i, (model, data) in enumerate(zip(models, alone, strict=True)):
-            data.ctrl[:] = torque[i]
-            mujoco.mj_step(model, data, 5)
+            data.ctrl[:] = control[i]
+            mujoco.mj_step(model, data, env.scenario.body.frame_skip)
             np.testing.assert_array_equal(physics.qpos[i], data.qpos)
             np.testing.assert_array_equal(physics.qvel[i], data.qvel)
 
@@ -106,15 +133,16 @@ def test_elements_of_rand_params():
     assert rand_params(BODIES["Point"]).size == 1 + 2, "a mass and two dampings: no turning, no contact"
 
 
-def test_elements_that_are_left_out_do_not_matter():
+@pytest.mark.parametrize("name", ["HalfCheetah", "Hopper", "Walker2d"])
+def test_elements_that_are_left_out_do_not_matter(name):
     """Doubling every element without a coordinate leaves the trajectory where it is, but for rounding."""
-    law = SCENARIOS["HalfCheetahRandParams-v0"].variation
+    law, body = SCENARIOS[f"{name}RandParams-v0"].variation, BODIES[name]
     twice = law.factors(np.log(2) / np.log([1.3 if "damping" in c.name else 1.5 for c in law.coordinates]))
-    plain, left_out, chosen = (BODIES["HalfCheetah"].load() for _ in range(3))
-    for name, factor in twice.items():
-        values = getattr(plain, name).copy()
-        getattr(left_out, name)[:] = values * np.where(np.isclose(factor, 2), 1, 2)
-        getattr(chosen, name)[:] = values * factor
+    plain, left_out, chosen = (body.load() for _ in range(3))
+    for field, factor in twice.items():
+        values = getattr(plain, field).copy()
+        getattr(left_out, field)[:] = values * np.where(np.isclose(factor, 2), 1, 2)
+        getattr(chosen, field)[:] = values * factor
     ends = []
     for model in (plain, left_out, chosen):
         data = mujoco.MjData(model)
@@ -122,8 +150,8 @@ def test_elements_that_are_left_out_do_not_matter():
         mujoco.mj_resetData(model, data)
         rng = np.random.default_rng(0)
         for _ in range(60):
-            data.ctrl[:] = rng.uniform(-1, 1, 6)
-            mujoco.mj_step(model, data, 5)
+            data.ctrl[:] = rng.uniform(-1, 1, model.nu)
+            mujoco.mj_step(model, data, body.frame_skip)
         ends.append(data.qpos.copy())
     assert np.abs(ends[0] - ends[2]).max() > 0.1
     np.testing.assert_allclose(ends[0], ends[1], atol=1e-6)
@@ -131,12 +159,12 @@ def test_elements_that_are_left_out_do_not_matter():
 
 def test_factor_one_is_the_unmodified_scenario_bit_for_bit(id, random_actions, assert_identical):
     options = {"horizon": 60, "episodes_per_trial": 2}
-    plain = single_agent_env("HalfCheetah-v0", 3, **options)
-    env = single_agent_env(id, 3, **options)
+    plain, env = single_agent_env(unmodified(id), 3, **options), single_agent_env(id, 3, **options)
     tasks = some_tasks(id, 3)
     tasks[1] = 0.0  # a nominal world between two that are not
+    env.set_tasks(tasks)  # of the trials after a fall as well
     plain.reset(seed=0)
-    env.reset(seed=0, options={"task": tasks})
+    env.reset(seed=0)
     rng, apart = np.random.default_rng(0), False
     for _ in range(119):
         torque = random_actions(env, rng)
@@ -167,7 +195,7 @@ def test_factors_do_not_compound(id, random_actions, assert_identical):
         mine, expected = (env.game.trials.physics._batch.get_model(i) for env in (used, fresh))
         for name in FIELDS + CONSTANTS:
             np.testing.assert_array_equal(getattr(mine, name), getattr(expected, name))
-    pristine = BODIES["HalfCheetah"].load()
+    pristine = SCENARIOS[id].body.load()
     for name in FIELDS + CONSTANTS:
         kept = getattr(used.game.trials.physics.model, name)
         np.testing.assert_array_equal(kept, getattr(pristine, name))
@@ -187,7 +215,10 @@ def test_neighbours_do_not_notice(id, random_actions, assert_identical):
         assert mine[1][1] == its[1][1]
 
 
-CHANGING = ["HalfCheetahMass-v0", "HalfCheetahRandParams-v0", "HalfCheetahFault-v0", "PointSwitch-v0"]
+CHANGING = [
+    *("HalfCheetahMass-v0", "HalfCheetahRandParams-v0", "HalfCheetahFault-v0", "PointSwitch-v0"),
+    *("AntGravity-v0", "AntFault-v0", "AntCripple-v0", "Walker2dRandParams-v0", "HumanoidGravity-v0"),
+]
 
 
 @pytest.mark.parametrize("id", CHANGING)
@@ -267,11 +298,40 @@ def test_a_nominal_trial_derives_no_constants(monkeypatch):
     assert derived == [[1, 3], [2]]
 
 
+def test_the_place_of_a_start_is_that_of_the_worlds_own_model():
+    """A center of mass follows the masses of its world, also where one of several worlds starts anew."""
+    humanoid = SCENARIOS["HumanoidGravity-v0"]
+    heavy = dataclasses.replace(humanoid, id="HumanoidRandParams-v0", variation=rand_params(humanoid.body))
+    env = single_agent_env(heavy, 3)
+    tasks = np.random.default_rng(0).uniform(-3, 3, (3, heavy.variation.size))
+    env.set_tasks(tasks)
+    env.reset(seed=0)
+    physics = env.game.trials.physics
+
+    def assert_placed(worlds):
+        for i in worlds:
+            model = physics._batch.get_model(i)
+            data = mujoco.MjData(model)
+            data.qpos[:] = physics.qpos[i]
+            mujoco.mj_kinematics(model, data)
+            com = model.body_mass @ data.xipos / model.body_mass.sum()
+            np.testing.assert_allclose(physics.point[i], com[:2], rtol=0, atol=1e-12)
+
+    assert_placed(range(3))
+    for _ in range(2):  # within the trial, then the next trial
+        physics.qpos[1, 2] = 0.5
+        before = physics.point.copy()
+        env.step(np.zeros((3, 17)))
+        assert_placed([1])
+        assert np.abs(physics.point[[0, 2]] - before[[0, 2]]).max() < 0.01
+        env.step(np.zeros((3, 17)))
+
+
 def test_laws_of_other_bodies_are_a_line():
     humanoid = gravity(limit=2.0)
     assert humanoid.ranges("train") == ((-2.0, 2.0),)
     assert humanoid.ranges("ood") == ((2.0, 3.0),)
-    law = rand_params(BODIES["HalfCheetah"], running(control=1e-3, alive=1.0))
+    law = rand_params(BODIES["HalfCheetah"], running(control=1e-3, survive=1.0))
     assert law.terms == ("forward", "survive", "control")
     assert BASE.terms == ("forward", "survive", "control")
 
@@ -328,8 +388,33 @@ def test_joints_are_equally_likely():
     assert np.abs(counts[1:] - 400).max() < 4 * np.sqrt(400)
 
 
+@pytest.mark.parametrize("leg", range(4))
+def test_a_crippled_leg_is_dead(leg):
+    env = single_agent_env("AntCripple-v0", reveal_task=True)
+    observation, _ = env.reset(seed=0, options={"task": leg})
+    physics = env.game.trials.physics
+    hinges = [physics.model.joint(physics.model.actuator_trnid[i, 0]).name for i in ANT_LEGS[leg]]
+    assert hinges == [f"hip_{leg + 1}", f"ankle_{leg + 1}"]
+    shown = observation[env.observation_fields()["task"]]
+    assert np.flatnonzero(shown == 1).tolist() == list(ANT_LEGS[leg])
+    torque = np.full(8, 0.5, dtype=np.float32)
+    env.step(torque)
+    torque[list(ANT_LEGS[leg])] = 0
+    np.testing.assert_array_equal(physics._ctrl[0], torque)
+
+
+def test_a_crippled_ant_that_has_fallen_goes_on():
+    env = single_agent_env("AntCripple-v0", horizon=5)
+    env.reset(seed=0)
+    ends = []
+    for _ in range(10):
+        env.game.trials.physics.qpos[0, 2] = 1.5
+        ends.append(env.step(np.zeros(8))[4]["episode_ended"])
+    assert ends == [False, False, False, False, True] * 2
+
+
 def test_legs_of_the_ant():
-    law = cripple(ANT_LEGS, (0, 2), 3, running(control=0.0, alive=0.05))
+    law = cripple(ANT_LEGS, (0, 2), 3, running(control=0.0, survive=0.05))
     assert law.terms == ("forward", "survive")
     assert law.tasks("train")[:, 0].tolist() == [0, 1, 2]
     assert law.tasks("ood")[:, 0].tolist() == [3]

@@ -100,7 +100,19 @@ def test_defaults_of_the_scenarios(random_actions):
         "HalfCheetahDamping-v0": (2, 200),
         "HalfCheetahRandParams-v0": (2, 200),
         "HalfCheetahCripple-v0": (2, 200),
+        "AntGravity-v0": (2, 200),
+        "AntCripple-v0": (2, 200),
+        "HopperGravity-v0": (2, 200),
+        "HopperMass-v0": (2, 200),
+        "HopperRandParams-v0": (2, 200),
+        "Walker2dGravity-v0": (2, 200),
+        "Walker2dMass-v0": (2, 200),
+        "Walker2dRandParams-v0": (2, 200),
+        "HumanoidGravity-v0": (2, 200),
         "HalfCheetahFault-v0": (1, 400),
+        "AntFault-v0": (1, 400),
+        "HopperFault-v0": (1, 400),
+        "Walker2dFault-v0": (1, 400),
         "HalfCheetahSwitch-v0": (1, 400),
         "PointSwitch-v0": (1, 400),
         "PointDirDelayed-v0": (3, 50),
@@ -308,7 +320,7 @@ def reward_by_hand(id, task, velocity, after, torque, healthy):
             return -abs(velocity[0] - task[0]) - 0.05 * effort
         case "HalfCheetahDir-v0":
             return task[0] * velocity[0] - 0.05 * effort
-        case "Ant-v0":
+        case "Ant-v0" | "AntGravity-v0" | "AntFault-v0":
             return velocity[0] + healthy - 0.5 * effort
         case "AntVel-v0":
             return 1 - abs(velocity[0] - task[0]) - 0.005 * effort + 0.05
@@ -317,11 +329,17 @@ def reward_by_hand(id, task, velocity, after, torque, healthy):
         case "AntGoal-v0":
             goal = task[0] * math.cos(task[1]), task[0] * math.sin(task[1])
             return -abs(after[0] - goal[0]) - abs(after[1] - goal[1]) - 0.1 * effort
-        case "Hopper-v0" | "Walker2d-v0":
+        case "AntCripple-v0":
+            return velocity[0] + 0.05
+        case "HopperRandParams-v0" | "Walker2dRandParams-v0":
+            return velocity[0] + 1 - 1e-3 * effort
+        case "Hopper-v0" | "HopperGravity-v0" | "HopperMass-v0" | "HopperFault-v0":
+            return velocity[0] + healthy - 1e-3 * effort
+        case "Walker2d-v0" | "Walker2dGravity-v0" | "Walker2dMass-v0" | "Walker2dFault-v0":
             return velocity[0] + healthy - 1e-3 * effort
         case "Walker2dVel-v0":
             return 1 - abs(velocity[0] - task[0]) - 1e-3 * effort + 1
-        case "Humanoid-v0":
+        case "Humanoid-v0" | "HumanoidGravity-v0":
             return 1.25 * velocity[0] + 5 * healthy - 0.1 * 0.4**2 * effort
         case "HumanoidDir-v0":  # the source's 0.25 / timestep of a displacement in five substeps
             along = velocity[0] * math.cos(task[0]) + velocity[1] * math.sin(task[0])
@@ -362,6 +380,18 @@ TASKS = {
     "HalfCheetahDamping-v0": [[1.0], [-4.0]],
     "HalfCheetahRandParams-v0": [[1.0] * 29, [-3.0] * 29],
     "HalfCheetahCripple-v0": [[0], [5]],
+    "AntGravity-v0": [[1.0], [-4.0]],
+    "AntCripple-v0": [[0], [3]],
+    "HopperGravity-v0": [[1.0], [-4.0]],
+    "HopperMass-v0": [[1.0], [-4.0]],
+    "HopperRandParams-v0": [[1.0] * 16, [-3.0] * 16],
+    "Walker2dGravity-v0": [[1.0], [-4.0]],
+    "Walker2dMass-v0": [[1.0], [-4.0]],
+    "Walker2dRandParams-v0": [[1.0] * 28, [-3.0] * 28],
+    "HumanoidGravity-v0": [[1.0], [-3.0]],
+    "AntFault-v0": [[0], [7]],
+    "HopperFault-v0": [[0], [2]],
+    "Walker2dFault-v0": [[0], [5]],
     "HalfCheetahFault-v0": [[0], [5]],
     "HalfCheetahSwitch-v0": [[0.1, 3.0], [3.5, 0.0]],
     "PointSwitch-v0": [[0.7, 2.0], [-3.0, 4.0]],

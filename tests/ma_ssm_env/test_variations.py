@@ -7,11 +7,23 @@ import numpy as np
 import pytest
 
 from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env, vector_env
-from ma_ssm_env.variations import ANT_GOAL, DIR, GOAL, GRAVITY, HALF_CHEETAH_CRIPPLE, PLANAR_DIR, VEL
+from ma_ssm_env.variations import (
+    ANT_GOAL,
+    ANT_LEGS,
+    DIR,
+    GOAL,
+    GRAVITY,
+    HALF_CHEETAH_CRIPPLE,
+    PLANAR_DIR,
+    VEL,
+)
 
 LAWS = {"vel": VEL, "goal": GOAL, "ant goal": ANT_GOAL, "planar dir": PLANAR_DIR, "gravity": GRAVITY} | {
     id: SCENARIOS[id].variation
-    for id in ("HalfCheetahRandParams-v0", "HalfCheetahSwitch-v0", "PointSwitch-v0")
+    for id in (
+        *("HalfCheetahRandParams-v0", "Walker2dRandParams-v0", "HumanoidGravity-v0"),
+        *("HalfCheetahSwitch-v0", "PointSwitch-v0"),
+    )
 }
 
 
@@ -92,23 +104,30 @@ def test_out_of_distribution_tasks_lie_outside():
         env.reset(options={"task": first[:1].tolist() + [0.0] * (env.scenario.variation.size - 1)})
 
 
-@pytest.mark.parametrize("law", ["Gravity", "Mass", "Friction", "Damping"])
-def test_the_outside_of_a_factor_lies_at_both_ends(law):
-    id = f"HalfCheetah{law}-v0"
+@pytest.mark.parametrize(
+    ("body", "law", "end"),
+    [
+        *(("HalfCheetah", law, 3) for law in ("Gravity", "Mass", "Friction", "Damping")),
+        *(("Ant", "Gravity", 3), ("Hopper", "Mass", 3), ("Humanoid", "Gravity", 2)),
+    ],
+)
+def test_the_outside_of_a_factor_lies_at_both_ends(body, law, end):
+    id = f"{body}{law}-v0"
     env = vector_env(id, 400, split="ood")
     env.reset(seed=0)
     drawn = env.game.trials.task[:, 0]
-    assert ((np.abs(drawn) >= 3) & (np.abs(drawn) <= 4)).all()
+    assert ((np.abs(drawn) >= end) & (np.abs(drawn) <= end + 1)).all()
     assert (drawn > 0).mean() == pytest.approx(0.5, abs=0.1)
     for side in (drawn[drawn > 0], drawn[drawn < 0]):
         assert np.ptp(side) > 0.95
     listed = SCENARIOS[id].variation.tasks("ood")[:, 0]
-    below = -3 - (np.arange(10) + 0.5) / 10
+    below = -end - (np.arange(10) + 0.5) / 10
     np.testing.assert_allclose(listed, [*below, *-below])
-    env.reset(options={"task": 4.0})
-    env.reset(options={"task": -4.0})
-    message = rf"{law.lower()}, exponent of 1\.\d in \[-3, 3\] \(ood: \[-4, -3\] and \[3, 4\]\) expected"
-    for task in (4.1, -4.1):
+    env.reset(options={"task": end + 1.0})
+    env.reset(options={"task": -end - 1.0})
+    outside = rf"\(ood: \[-{end + 1}, -{end}\] and \[{end}, {end + 1}\]\)"
+    message = rf"{law.lower()}, exponent of 1\.\d in \[-{end}, {end}\] {outside} expected"
+    for task in (end + 1.1, -end - 1.1):
         with pytest.raises(ValueError, match=message):
             env.reset(options={"task": task})
 
@@ -138,7 +157,7 @@ def test_categories_go_to_the_nearest_that_is_trained_on():
     [
         *("PointDir-v0", "HalfCheetahDir-v0", "HalfCheetah-v0", "PointSwitch-v0"),
         *("AntDir-v0", "Swimmer-v0"),
-        *("HalfCheetahRandParams-v0", "HalfCheetahFault-v0"),
+        *("HalfCheetahRandParams-v0", "HalfCheetahFault-v0", "HopperRandParams-v0", "AntFault-v0"),
     ],
 )
 def test_out_of_distribution_is_refused_where_there_is_no_outside(id):
@@ -204,5 +223,6 @@ def test_what_the_state_shows_is_the_normalised_task(scenario):
     elif law.mask is None:  # a switch: the number that is rewarded first
         np.testing.assert_array_equal(shown, np.float32(law.normalise(task))[:1])
     else:  # the actuators that are dead
-        assert np.flatnonzero(shown == 1).tolist() == ([] if law.changes else [task[0]])
+        group = ANT_LEGS[int(task[0])] if scenario == "AntCripple-v0" else task[:1].tolist()
+        assert np.flatnonzero(shown == 1).tolist() == ([] if law.changes else list(group))
         assert set(shown) <= {-1.0, 1.0}

@@ -53,7 +53,8 @@ def returns_table(records: Sequence[Record]) -> str:
                 float(last.mean()),
                 f"| {labels[name].label} `{name}` | {len(runs)} | "
                 + " | ".join(cells)
-                + f" | {score} | {f'{actor:,}' if actor else '-'} | {f'{np.median(speed):,.0f}' if speed else '-'} |",
+                + f" | {score} | {f'{actor:,}' if actor else '-'}"
+                + f" | {f'{np.median(speed):,.0f}' if speed else '-'} |",
             )
         )
     rows.sort(key=lambda row: -row[0])
@@ -73,7 +74,7 @@ def returns_table(records: Sequence[Record]) -> str:
 
 
 def _judged(record: Record, count: int) -> np.ndarray:
-    """Mean return of each task [N] at the first evaluation at or past `count` steps (floors: their only one)."""
+    """Mean return of each task [N] at the first evaluation at or past `count` steps (a floor has one)."""
     modes = [e for e in record.result.evaluations if e.split == "test" and e.actions == "mode"]
     found = [e for e in modes if e.steps >= count] or modes
     mean: np.ndarray = min(found, key=lambda e: e.steps).array().mean((1, 2))

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from ma_ssm_env.roles import ROLES
-from ma_ssm_env.scenarios import Scenario
+from ma_ssm_env.scenarios import Feedback, Scenario
 from ma_ssm_env.variations import SPLITS, Split
 
 Observability = Literal["split", "full"]
-Feedback = Literal["step", "episode", "none"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def make_options(scenario: Scenario, given: dict[str, Any], *, team: bool) -> Op
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(names))} is expected"
             raise ValueError(f"{scenario.id}: unknown option {name!r}; {hint}")
-    values = {"episodes_per_trial": scenario.episodes_per_trial, "horizon": scenario.horizon, **given}
+    values = {name: getattr(scenario, name) for name in ("episodes_per_trial", "horizon", "feedback")} | given
     for name in ("absent_roles", "muted_roles"):
         if name in values:
             values[name] = _roles(name, values[name])

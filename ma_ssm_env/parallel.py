@@ -28,7 +28,8 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
 
     Infos are flat and numeric, with the same keys at reset and step: `active`, `task_reward` (the plain task
     reward, before the channel's cost), `rate_cost`, `bits`, `episode_ended`, `episode_return`,
-    `physics_unstable`, and `reward_<term>` for each term of the law.
+    `physics_unstable`, `phase` (where the task changes in mid-trial: 0 before, 1 shock, 2 recovery; else 0),
+    and `reward_<term>` for each term of the law.
     """
 
     def __init__(self, scenario: str | Scenario, **options: Any) -> None:
@@ -92,7 +93,7 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         self.agents = list(self.possible_agents)
         self._started = True
         base = {"task_reward": 0.0, "rate_cost": 0.0, "bits": 0.0, "episode_ended": 0, "episode_return": 0.0}
-        base |= {"physics_unstable": 0, **dict.fromkeys(self._terms, 0.0)}
+        base |= {"physics_unstable": 0, "phase": 0, **dict.fromkeys(self._terms, 0.0)}
         return self._observations(), {a: {"active": int(self.game.active(a)), **base} for a in self.agents}
 
     def step(
@@ -122,6 +123,7 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
             "episode_ended": int(result.episode_ended[0]),
             "episode_return": float(result.episode_return[0]),
             "physics_unstable": int(result.unstable[0]),
+            "phase": int(result.phase[0]),
         }
         base |= {"reward_" + name: float(term[0]) for name, term in result.terms.items()}
         agents = self.agents

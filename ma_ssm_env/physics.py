@@ -2,10 +2,14 @@
 
 MuJoCo answers a state that blew up with a silent reset and finite numbers; the only trace is a warning
 counter. Each step therefore looks at the counters and at the size of the state.
+
+Where worlds differ in their models, the fields that differ are per-world arrays of the batch, always
+multiplied from the body's own values: a factor never meets the one of an earlier trial.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import mujoco
@@ -16,6 +20,7 @@ from numpy.typing import NDArray
 from ma_ssm_env.bodies.body import Array, Body
 
 _FIRST_BAD, _LAST_BAD = int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADCTRL)
+_SETS_CONSTANTS = frozenset({"body_mass", "body_inertia"})  # fields that other model constants derive from
 MAX_STATE = mujoco.mjMAXVAL  # 1e10, where MuJoCo itself calls a state bad
 
 
@@ -30,7 +35,7 @@ class Physics:
             state [B, 1 or 2]; a new array each step.
     """
 
-    def __init__(self, body: Body, num_worlds: int, num_threads: int) -> None:
+    def __init__(self, body: Body, num_worlds: int, num_threads: int, fields: tuple[str, ...] = ()) -> None:
         self.body = body
         self.model = body.load()
         self.num_worlds = num_worlds
@@ -48,6 +53,8 @@ class Physics:
             self._marker = self._batch.bind(field)[:, row, : len(body.root)]
         self._root = slice(body.root[0], body.root[-1] + 1)
         self.point: Array = np.zeros((num_worlds, len(body.root)))
+        self._pristine = {name: _field(self.model, name) for name in fields}
+        self._fields: dict[str, Array] = {name: self._batch.expand(name) for name in fields}
         self._bad = self._batch.warning[:, _FIRST_BAD : _LAST_BAD + 1, 1]
         ctrl_low, ctrl_high = self.model.actuator_ctrlrange.T
         self._ctrl_middle, self._ctrl_reach = 0.5 * (ctrl_high + ctrl_low), 0.5 * (ctrl_high - ctrl_low)
@@ -85,6 +92,28 @@ class Physics:
         scaled: Array = self._ctrl_middle + self._ctrl_reach * torque.astype(np.float64)
         return scaled
 
+    def scale_models(self, worlds: NDArray[np.int64], factors: Sequence[Mapping[str, Array]]) -> None:
+        """Give `worlds` the body's own model with some fields multiplied.
+
+        Args:
+            worlds: which worlds [n].
+            factors: for each of them, field -> factor (one number, or one an element).
+        """
+        rows = {name: values[worlds] for name, values in self._fields.items()}
+        for i, own in enumerate(factors):
+            for name, row in rows.items():
+                row[i] = self._pristine[name] * own[name]
+        self._write_models(worlds, rows)
+
+    def _write_models(self, worlds: NDArray[np.int64], rows: Mapping[str, Array]) -> None:
+        stale = np.zeros(self.num_worlds, dtype=bool)
+        for name, values in rows.items():
+            if name in _SETS_CONSTANTS:
+                stale[worlds] |= (self._fields[name][worlds] != values).reshape(len(worlds), -1).any(1)
+            self._fields[name][worlds] = values
+        if stale.any():
+            self._batch.set_const(np.flatnonzero(stale))
+
     def step(self, torque: NDArray[np.float32]) -> NDArray[np.bool_] | None:
         """Advance every world by one control step under `torque` [B, m] in [-1, 1].
 
@@ -103,7 +132,7 @@ class Physics:
         return broken if broken.any() else None
 
     def __getstate__(self) -> dict[str, Any]:
-        arguments = (self.body, self.num_worlds, self._num_threads)
+        arguments = (self.body, self.num_worlds, self._num_threads, tuple(self._fields))
         return {"arguments": arguments, "state": self.clone_state()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -111,12 +140,23 @@ class Physics:
         self.restore_state(state["state"])
 
     def clone_state(self) -> dict[str, Any]:
-        """A copy of all simulator state."""
-        rows, warnings = self._batch.state.copy(), self._batch.warning.copy()
-        return {"rows": rows, "warnings": warnings, "point": self.point.copy()}
+        """A copy of all simulator state, what differs between the worlds' models included."""
+        return {
+            "rows": self._batch.state.copy(),
+            "warnings": self._batch.warning.copy(),
+            "point": self.point.copy(),
+            "fields": {name: values.copy() for name, values in self._fields.items()},
+        }
 
     def restore_state(self, state: dict[str, Any]) -> None:
         """Put back what `clone_state` gave."""
         self._batch.state[:] = state["rows"]
         self._batch.warning[:] = state["warnings"]
         self.point = state["point"].copy()
+        self._write_models(np.arange(self.num_worlds), state["fields"])
+
+
+def _field(model: mujoco.MjModel, name: str) -> Array:
+    """A copy of a field as `mujoco.batch` names it."""
+    holder, name = (model.opt, name[4:]) if name.startswith("opt.") else (model, name)
+    return np.array(getattr(holder, name), dtype=np.float64)

@@ -4,9 +4,32 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from typing import Literal
 
 from ma_ssm_env.bodies import BODIES, Body
-from ma_ssm_env.variations import ANT_GOAL, BASE, DIR, GOAL, PLANAR_DIR, VEL, Variation
+from ma_ssm_env.variations import (
+    ANT_CRIPPLE,
+    ANT_GOAL,
+    BASE,
+    DAMPING,
+    DIR,
+    DIRECTION_SWITCH,
+    FRICTION,
+    GOAL,
+    GRAVITY,
+    HALF_CHEETAH_CRIPPLE,
+    HUMANOID_GRAVITY,
+    MASS,
+    PLANAR_DIR,
+    SPEED_SWITCH,
+    VARIBAD_RUNNING,
+    VEL,
+    Variation,
+    fault,
+    rand_params,
+)
+
+Feedback = Literal["step", "episode", "none"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +44,8 @@ class Scenario:
         horizon: control steps in an inner episode, H.
         outcome_scale: rounded returns of an inner episode under random actions and under a good controller;
             they scale the outcomes in the ledger to about [0, 1] (scores use the measured reference table).
+        feedback: when the reward is observed, unless an option says otherwise; `episode` in the ids that end
+            in `Delayed`, whose score is the return of the last inner episode.
     """
 
     id: str
@@ -29,12 +54,20 @@ class Scenario:
     episodes_per_trial: int
     horizon: int
     outcome_scale: tuple[float, float]
+    feedback: Feedback = "step"
 
 
 def _scenario(
     body: str, variation: Variation, episodes: int, horizon: int, scale: tuple[float, float], version: int = 0
 ) -> Scenario:
     return Scenario(f"{body}{variation.name}-v{version}", BODIES[body], variation, episodes, horizon, scale)
+
+
+def _delayed(
+    body: str, variation: Variation, episodes: int, horizon: int, scale: tuple[float, float], version: int = 0
+) -> Scenario:
+    id = f"{body}{variation.name}Delayed-v{version}"
+    return Scenario(id, BODIES[body], variation, episodes, horizon, scale, "episode")
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -56,6 +89,37 @@ SCENARIOS: dict[str, Scenario] = {
         _scenario("Humanoid", PLANAR_DIR, 2, 200, (115.0, 1300.0)),
         _scenario("Swimmer", BASE, 1, 1000, (0.0, 350.0)),
         _scenario("Swimmer", DIR, 2, 200, (0.0, 60.0)),
+        # The model differs, or actuators are dead: only the dynamics tell the tasks apart.
+        _scenario("HalfCheetah", GRAVITY, 2, 200, (-55.0, 1000.0)),
+        _scenario("HalfCheetah", MASS, 2, 200, (-55.0, 1000.0)),
+        _scenario("HalfCheetah", FRICTION, 2, 200, (-55.0, 1000.0)),
+        _scenario("HalfCheetah", DAMPING, 2, 200, (-55.0, 1000.0)),
+        _scenario("HalfCheetah", rand_params(BODIES["HalfCheetah"]), 2, 200, (-55.0, 1000.0)),
+        _scenario("HalfCheetah", HALF_CHEETAH_CRIPPLE, 2, 200, (-30.0, 1000.0)),
+        _scenario("Ant", GRAVITY, 2, 200, (-35.0, 1000.0)),
+        _scenario("Ant", ANT_CRIPPLE, 2, 200, (5.0, 800.0)),
+        _scenario("Hopper", GRAVITY, 2, 200, (15.0, 600.0)),
+        _scenario("Hopper", MASS, 2, 200, (15.0, 600.0)),
+        _scenario("Hopper", rand_params(BODIES["Hopper"], VARIBAD_RUNNING), 2, 200, (15.0, 600.0)),
+        _scenario("Walker2d", GRAVITY, 2, 200, (0.0, 800.0)),
+        _scenario("Walker2d", MASS, 2, 200, (0.0, 800.0)),
+        _scenario("Walker2d", rand_params(BODIES["Walker2d"], VARIBAD_RUNNING), 2, 200, (0.0, 800.0)),
+        _scenario("Humanoid", HUMANOID_GRAVITY, 2, 200, (115.0, 1200.0)),
+        # The task changes in mid-trial.
+        _scenario("HalfCheetah", fault(6), 1, 400, (-105.0, 2000.0)),
+        _scenario("Ant", fault(8), 1, 400, (-25.0, 2000.0)),
+        _scenario("Hopper", fault(3), 1, 400, (15.0, 1200.0)),
+        _scenario("Walker2d", fault(6), 1, 400, (0.0, 1600.0)),
+        _scenario("HalfCheetah", SPEED_SWITCH, 1, 400, (-720.0, -60.0)),
+        _scenario("Point", DIRECTION_SWITCH, 1, 400, (0.0, 950.0)),
+        # The return is seen at the end of an inner episode alone, one number of what is unknown each: two
+        # components of a direction, so that the third inner episode can know it; one number leaves two
+        # directions. Distances from three places, since circles about two of them meet twice, then the goal.
+        # A speed is the distance from standing still; a direction of +-1 one sign.
+        _delayed("Point", PLANAR_DIR, 3, 50, (0.0, 110.0)),
+        _delayed("Point", GOAL, 4, 50, (-75.0, -10.0)),
+        _delayed("HalfCheetah", VEL, 2, 200, (-330.0, -30.0)),
+        _delayed("HalfCheetah", DIR, 2, 200, (-60.0, 1200.0)),
     )
 }
 

@@ -53,7 +53,7 @@ class TwinGame:
             "last_reward": 1,
             "true_last_reward": 1,
             "return_so_far": 1,
-            "task": scenario.variation.size,
+            "task": len(scenario.variation.shown),
             "torque": m,
         }
         revealed = ("task",) if options.reveal_task else ()
@@ -95,7 +95,7 @@ class TwinGame:
             trials.feedback[:, None],
         ]
         if self.options.reveal_task:
-            parts.append(trials.normalised_task())
+            parts.append(trials.normalised_active())
         return np.concatenate(parts, axis=1)
 
     def state(self) -> Float:
@@ -110,7 +110,7 @@ class TwinGame:
                 trials.last_reward[:, None].astype(np.float32),
                 trials.return_so_far[:, None].astype(np.float32),
                 self._last_torque,
-                trials.normalised_task(),
+                trials.normalised_active(),
             ],
             axis=1,
         )
@@ -182,6 +182,7 @@ class SingleAgentEnv(gym.Env[Float, Float]):
             "episode_ended": bool(result.episode_ended[0]),
             "episode_return": float(result.episode_return[0]),
             "physics_unstable": bool(result.unstable[0]),
+            "phase": int(result.phase[0]),
         }
         infos |= {"reward_" + name: float(term[0]) for name, term in result.terms.items()}
         return self.game.observe()[0], float(result.reward[0]), ended, False, infos
@@ -293,6 +294,7 @@ class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
             "episode_ended": result.episode_ended,
             "episode_return": result.episode_return,
             "physics_unstable": result.unstable.copy(),
+            "phase": result.phase,
         }
         infos |= {"reward_" + name: np.array(term, dtype=np.float64) for name, term in result.terms.items()}
         done = np.flatnonzero(result.trial_ended)

@@ -91,7 +91,7 @@ class TeamGame:
             "last_trust": m,
             "last_rate": 1,
             "ledger": Ledger.size(k),
-            "task": k,
+            "task": len(scenario.variation.shown),
             "belief": BELIEF_SIZE,
             "prior": m,
             "correction": m,
@@ -231,7 +231,7 @@ class TeamGame:
                 board["last_correction"],
                 self.blackboard.trust,
                 board["last_rate"],
-                trials.normalised_task(),
+                trials.normalised_active(),
             ],
             axis=1,
         )

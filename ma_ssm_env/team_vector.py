@@ -27,7 +27,7 @@ class TeamVectorEnv:
 
     Step infos, arrays over worlds: `task_reward`, `rate_cost`, `bits`, `snr` [B, 1] and `channel_noise`
     [B, d] of this step's channel (for learners that differentiate through it), `episode_ended`,
-    `episode_return`, `physics_unstable`, `reward_<term>`, and, in steps in which a trial ended,
+    `episode_return`, `physics_unstable`, `phase`, `reward_<term>`, and, in steps in which a trial ended,
     `final_obs` (agent -> [B, O]), `final_state` [B, S] and the mask `_final_obs` [B].
     """
 
@@ -100,6 +100,7 @@ class TeamVectorEnv:
             "episode_ended": result.episode_ended,
             "episode_return": result.episode_return,
             "physics_unstable": result.unstable.copy(),
+            "phase": result.phase,
         }
         for name, term in result.terms.items():
             infos["reward_" + name] = np.array(term, dtype=np.float64)

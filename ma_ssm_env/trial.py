@@ -3,6 +3,8 @@
 A trial is K inner episodes of at most H control steps on one hidden task. When an inner episode ends, the
 body is put at a fresh start state and the task stays. The end of the trial is part of the game: a
 termination. Broken physics ends the trial too, and each missing step is paid the law's worst reward.
+Where the law changes in mid-trial, the change comes at a step that the world's fault stream draws once a
+trial: uniform on the middle quarter of its K H steps ([150, 250] of 400).
 The team and the single-agent twin are two views of this one class.
 """
 
@@ -27,6 +29,8 @@ Array = NDArray[np.float64]
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 RESET_OPTIONS = ("task",)
+BEFORE, SHOCK, RECOVERY = 0, 1, 2  # phases of a trial in which the task changes
+SHOCK_SHARE = 8  # the shock lasts an eighth of the trial: 50 steps of 400
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Outcome:
         trial_ended: the trial ended [B].
         unstable: physics broke [B].
         steps: control steps that the inner episode had when it ended, this one included [B].
+        phase: 0 before the task changed in mid-trial, 1 in the shock (the first eighth of the trial's K H
+            steps from the change on), 2 in the recovery [B]; always 0 where it never changes.
     """
 
     reward: Array
@@ -50,6 +56,7 @@ class Outcome:
     trial_ended: Mask
     unstable: Mask
     steps: NDArray[np.int64]
+    phase: NDArray[np.int64]
 
 
 class TrialBatch:
@@ -57,6 +64,8 @@ class TrialBatch:
 
     Attributes:
         task: the hidden task in the law's units [B, k].
+        active: what of it is in force at the coming step [B, a].
+        change_at: control step of the trial at which the task changes, where the law does [B].
         seeds, trial, episode, clock: the address of each world in its random streams, and the control step
             of the inner episode [B].
         episode_start: 1 where the present observation is the first of an inner episode [B].
@@ -68,7 +77,7 @@ class TrialBatch:
     def __init__(self, scenario: Scenario, options: Options, num_worlds: int) -> None:
         self.scenario, self.options, self.num_worlds = scenario, options, num_worlds
         self.variation = scenario.variation
-        self.physics = Physics(scenario.body, num_worlds, options.num_threads)
+        self.physics = Physics(scenario.body, num_worlds, options.num_threads, self.variation.fields)
         model = self.physics.model
         root = set(scenario.body.root)
         if self.variation.place:
@@ -87,8 +96,13 @@ class TrialBatch:
         self.clock = np.zeros(B, dtype=np.int64)
         self.seeded = False
         self.task = np.zeros((B, self.variation.size))
-        probe = self.variation.target(self.variation.tasks("test")[0])
+        self.active = np.zeros((B, len(self.variation.shown)))
+        probe = self.variation.target(self.variation.active(self.variation.tasks("test")[0], False))
         self._target = np.zeros((B, len(probe)))
+        masked = self.physics.num_actuators if self.variation.mask is not None else 0
+        self._mask = np.ones((B, masked), dtype=np.float32)
+        self.change_at = np.zeros(B, dtype=np.int64)
+        self._changed = np.zeros(B, dtype=bool)
         self.pinned_tasks: Array | None = None
         self.episode_start = np.zeros(B, dtype=np.float32)
         self.feedback = np.zeros(B, dtype=np.float32)
@@ -160,11 +174,51 @@ class TrialBatch:
                 self.task[world] = self.variation.sample(generator, self.options.split)
             else:
                 self.task[world] = tasks[world]
-            self._target[world] = self.variation.target(self.task[world])
+            if self.variation.changes:
+                faults = substream(int(self.seeds[world]), Purpose.FAULT, int(self.trial[world]))
+                first, last = self.change_window()
+                self.change_at[world] = first + int(faults.random() * (last - first + 1))
+        self._changed[worlds] = False
+        self._put_in_force(worlds)
         self.episode[worlds] = 0
         self.feedback[worlds] = 0.0
         self.last_reward[worlds] = 0.0
         self._begin_episodes(worlds)
+
+    def change_window(self) -> tuple[int, int]:
+        """First and last step of the trial at which the task may change: the middle quarter."""
+        total = self.options.episodes_per_trial * self.options.horizon
+        first = max(1, 3 * total // 8)
+        return first, max(first, 5 * total // 8)
+
+    def _time(self) -> NDArray[np.int64]:
+        # Steps since the trial began, as if no inner episode had ended early.
+        return self.episode * self.options.horizon + self.clock
+
+    def _put_in_force(self, worlds: NDArray[np.int64]) -> None:
+        # What the tasks of these worlds come to now: what is shown, rewarded, dead, and how heavy.
+        law = self.variation
+        for world in worlds:
+            self.active[world] = law.active(self.task[world], bool(self._changed[world]))
+            self._target[world] = law.target(self.active[world])
+            if law.mask is not None:
+                self._mask[world] = law.mask(self.active[world])
+        if law.fields:
+            self.physics.scale_models(worlds, [law.factors(active) for active in self.active[worlds]])
+
+    def _meet_changes(self) -> None:
+        due = np.flatnonzero(~self._changed & (self._time() >= self.change_at))
+        if due.size:
+            self._changed[due] = True
+            self._put_in_force(due)
+
+    def phase(self) -> NDArray[np.int64]:
+        """The phase of the coming step: before the change, shock or recovery (0, 1, 2) [B]."""
+        if not self.variation.changes:
+            return np.zeros(self.num_worlds, dtype=np.int64)
+        shock = self.options.episodes_per_trial * self.options.horizon // SHOCK_SHARE
+        since = self._time() - self.change_at
+        return np.where(since < 0, BEFORE, np.where(since < shock, SHOCK, RECOVERY))
 
     def _begin_episodes(self, worlds: NDArray[np.int64]) -> None:
         model, body = self.physics.model, self.scenario.body
@@ -188,7 +242,8 @@ class TrialBatch:
         physics, options = self.physics, self.options
         before = physics.point
         state_before = (physics.qpos.copy(), physics.qvel.copy())
-        broken = physics.step(torque)
+        phase = self.phase()
+        broken = physics.step(torque * self._mask if self.variation.mask is not None else torque)
         if broken is not None:  # what is observed of a broken world is the last state that made sense
             physics.qpos[broken] = _sensible(state_before[0][broken])
             physics.qvel[broken] = _sensible(state_before[1][broken])
@@ -226,18 +281,18 @@ class TrialBatch:
             self.feedback = reward.astype(np.float32)
         else:
             self.feedback = np.zeros(self.num_worlds, dtype=np.float32)
-        if not ended.any():
-            return Outcome(reward, terms, ended, np.zeros(self.num_worlds), ended.copy(), unstable, steps)
-
         returns = np.where(ended, self.return_so_far, 0.0)
         trial_ended = ended & last
-        if options.feedback == "episode":
-            self.feedback = np.where(ended & ~last, returns / options.horizon, 0.0).astype(np.float32)
-        again = np.flatnonzero(ended & ~last)
-        if again.size:
-            self.episode[again] += 1
-            self._begin_episodes(again)
-        return Outcome(reward, terms, ended, returns, trial_ended, unstable, steps)
+        if ended.any():
+            if options.feedback == "episode":
+                self.feedback = np.where(ended & ~last, returns / options.horizon, 0.0).astype(np.float32)
+            again = np.flatnonzero(ended & ~last)
+            if again.size:
+                self.episode[again] += 1
+                self._begin_episodes(again)
+        if self.variation.changes:
+            self._meet_changes()
+        return Outcome(reward, terms, ended, returns, trial_ended, unstable, steps, phase)
 
     # -- observing --------------------------------------------------------------------------------------
 
@@ -271,8 +326,12 @@ class TrialBatch:
         return self.physics.qpos[:, self._root].astype(np.float32)
 
     def normalised_task(self) -> Float:
-        """The active task in normalised coordinates [B, k]."""
+        """The task of the trial in normalised coordinates [B, k]: for the ledger."""
         return self.variation.normalise(self.task).astype(np.float32)
+
+    def normalised_active(self) -> Float:
+        """What is active at the coming step in normalised coordinates [B, a]: for critics and the oracle."""
+        return self.variation.normalise_active(self.active).astype(np.float32)
 
     # -- cloning ----------------------------------------------------------------------------------------
 
@@ -282,7 +341,11 @@ class TrialBatch:
         "episode",
         "clock",
         "task",
+        "active",
         "_target",
+        "_mask",
+        "change_at",
+        "_changed",
         "episode_start",
         "feedback",
         "last_reward",

@@ -1,26 +1,33 @@
-"""What a variation is: a law of hidden tasks, and how a task changes the reward.
+"""What a variation is: a law of hidden tasks, and how a task changes the reward, the actuators or the model.
 
-A task is a vector of k plain numbers in the law's own units (a speed, an angle, a direction of +-1). In
-*normalised coordinates* each lies in [-1, 1]: that is what `state()`, the ledger and a proposal of the
-environment role use.
+A task is a vector of k plain numbers in the law's own units (a speed, an angle, an exponent). In *normalised
+coordinates* each lies in [-1, 1]: that is what the ledger and a proposal of the environment role use.
+
+What is *active* now is what the task comes to at this step, and what `state()` and the oracle see. In most
+laws it is the task itself. A law that cripples a body shows the dead actuators; a law that changes in
+mid-trial shows what is in force before the change, then what is in force after it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ma_ssm_env.bodies.body import Body
+from ma_ssm_env.streams import Purpose, substream
 
 Array = NDArray[np.float64]
 Split = Literal["train", "validation", "test", "ood"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "ood")
 VALIDATION_TASKS = 10
 TEST_TASKS = 20
+_FEW = 3  # dimensions in which a recurrence covers a box with as few points as these lists have
+_DESCRIBED = 3  # coordinates that a message names; a law of many elements says how many more there are
 
 
 @dataclass(frozen=True)
@@ -30,9 +37,11 @@ class Coordinate:
     Attributes:
         name: what it is, with its unit.
         low, high: its range in training.
-        kind: `real`; `wrapped`, an angle whose ends are the same place; or `category`, compared by equality,
-            whose values are `low` and `high` themselves.
+        kind: `real`; `wrapped`, an angle whose ends are the same place; or `category`, compared by equality.
         outside: the range of the `ood` split; None where the law has no outside.
+        both_sides: the `ood` split also has the mirror image of `outside` about the middle of the range.
+        values: what a category can be: those in [low, high] are trained on, those in `outside` held out.
+            Without values it is `low` or `high`.
     """
 
     name: str
@@ -40,6 +49,25 @@ class Coordinate:
     high: float
     kind: Literal["real", "wrapped", "category"] = "real"
     outside: tuple[float, float] | None = None
+    both_sides: bool = False
+    values: tuple[float, ...] = ()
+
+    def categories(self, span: tuple[float, float]) -> list[float]:
+        """The values of a category that lie in `span`."""
+        return [v for v in self.values or (self.low, self.high) if span[0] <= v <= span[1]]
+
+    def mirrored(self, value: float) -> float:
+        """The mirror image of `value` about the middle of the training range."""
+        return self.low + self.high - value
+
+    def allows(self, value: float) -> bool:
+        """Whether a task may have this value; the outside is allowed too."""
+        spans = [(self.low, self.high)] + ([] if self.outside is None else [self.outside])
+        if self.kind == "category":
+            return any(value in self.categories(span) for span in spans)
+        ends = [end for span in spans for end in span]
+        inside = min(ends) <= value <= max(ends)
+        return inside or (self.both_sides and min(ends) <= self.mirrored(value) <= max(ends))
 
 
 @dataclass(frozen=True)
@@ -50,8 +78,9 @@ class Transition:
         velocity: planar velocity of the body, m/s, mean over the control step, measured where the body
             says [B, 1 or 2].
         position: planar position of the root after the step, m [B, 1 or 2].
-        torque: the torque that was applied, in the actuators' own range; float32 where that is [-1, 1]
-            (Gymnasium's costs are computed so), else float64 [B, m].
+        torque: the torque that was commanded, in the actuators' own range; float32 where that is [-1, 1]
+            (Gymnasium's costs are computed so), else float64 [B, m]. Costs count what a controller asks of
+            a dead actuator too.
         healthy: whether the body is healthy after the step [B].
     """
 
@@ -83,6 +112,16 @@ def weights_for(law: str, table: Mapping[str, Weights], body: Body) -> Weights:
     return table[body.name]
 
 
+def _same(task: Array, changed: bool) -> Array:
+    del changed
+    return task
+
+
+def _unscaled(active: Array) -> Mapping[str, Array]:
+    del active
+    return {}
+
+
 @dataclass(frozen=True)
 class Variation:
     """A law of hidden tasks.
@@ -91,7 +130,7 @@ class Variation:
         name: last part of the scenario ids, such as `Vel`; empty for the body's own reward.
         coordinates: the task's numbers, k of them (none for the body's own reward).
         draw: maps k uniform numbers in [0, 1) and the ranges of the k coordinates to a task.
-        target: maps one task to the numbers that the reward law reads [f]; computed once a trial.
+        target: maps what is active [a] to the numbers that the reward law reads [f].
         reward: (body, transition, target [B, f]) -> the terms of the reward by name, each [B]; their sum
             in order is the reward.
         terms: names of the reward's terms, in the order of their sum.
@@ -99,6 +138,13 @@ class Variation:
         place: the task is a place, so the root's planar position is observed.
         source: where the law comes from.
         ends_unhealthy: an unhealthy body ends the inner episode.
+        active: (task [k], whether the change has come) -> what is active [a]; the task where not given.
+        active_coordinates: the numbers of what is active, if they are not the task's own.
+        changes: the task changes once, in mid-trial.
+        mask: maps what is active to 1 for each actuator that works and 0 for each that is dead [m]; it
+            multiplies the torque on its way to the body.
+        fields: fields of the model that differ between worlds, as `mujoco.batch` names them.
+        factors: maps what is active to the factor of each of `fields`, which multiplies the body's own.
     """
 
     name: str
@@ -111,11 +157,23 @@ class Variation:
     place: bool
     source: str
     ends_unhealthy: bool = True
+    # Laws that are made by a function bind these with `functools.partial`, which can be pickled.
+    active: Callable[[Array, bool], Array] = _same
+    active_coordinates: tuple[Coordinate, ...] | None = None
+    changes: bool = False
+    mask: Callable[[Array], Array] | None = None
+    fields: tuple[str, ...] = ()
+    factors: Callable[[Array], Mapping[str, Array]] = _unscaled
 
     @property
     def size(self) -> int:
         """k, how many numbers a task has."""
         return len(self.coordinates)
+
+    @property
+    def shown(self) -> tuple[Coordinate, ...]:
+        """The coordinates of what is active, a of them: what `state()` and the oracle see."""
+        return self.coordinates if self.active_coordinates is None else self.active_coordinates
 
     @property
     def finite(self) -> bool:
@@ -129,20 +187,22 @@ class Variation:
             tasks = self.tasks(split)
             task: Array = tasks[int(uniform[-1] * len(tasks))]
             return task
-        return self.draw(uniform[:-1], self.ranges(split))
+        return self._drawn(uniform[:-1], split)
 
     def tasks(self, split: Split) -> Array:
         """The fixed list of tasks of `split` [N, k].
 
-        `validation` and `test` are disjoint lists that cover the training range evenly (the centres of
-        equal shares, or an additive recurrence in more than one dimension); a finite law lists all its
-        tasks for both. `train` of an infinite law has no list.
+        `validation` and `test` are disjoint lists that cover the training range evenly: the centres of equal
+        shares; an additive recurrence in two or three dimensions; in more, a Latin hypercube, which has the
+        centres of equal shares in each coordinate. A finite law lists all its tasks for both. `train` of an
+        infinite law has no list.
         """
         ranges = self.ranges(split)
         if self.size == 0:
             return np.zeros((1, 0))
         if self.finite:
-            grid = np.meshgrid(*[[c.low, c.high] for c in self.coordinates], indexing="ij")
+            values = [c.categories(span) for c, span in zip(self.coordinates, ranges, strict=True)]
+            grid = np.meshgrid(*values, indexing="ij")
             return np.stack([axis.ravel() for axis in grid], axis=1)
         if split == "train":
             raise ValueError(
@@ -151,9 +211,24 @@ class Variation:
         count, shift = (VALIDATION_TASKS, 0.25) if split == "validation" else (TEST_TASKS, 0.5)
         if self.size == 1:
             uniform = ((np.arange(count) + 0.5) / count)[:, None]
+        elif self.size > _FEW:
+            stream = substream(0, Purpose.SPLIT, SPLITS.index(split))
+            uniform = (stream.random((count, self.size)).argsort(0) + 0.5) / count
         else:
             uniform = (shift + np.arange(1, count + 1)[:, None] * _recurrence(self.size)) % 1.0
-        return np.stack([self.draw(row, ranges) for row in uniform])
+        return np.stack([self._drawn(row, split) for row in uniform])
+
+    def _drawn(self, uniform: Array, split: Split) -> Array:
+        ranges = self.ranges(split)
+        twofold = np.array(
+            [split == "ood" and c.outside is not None and c.both_sides for c in self.coordinates]
+        )
+        if not twofold.any():
+            return self.draw(uniform, ranges)
+        # The lower half of a uniform number draws on the mirrored side, the upper half on the given one.
+        task = self.draw(np.where(twofold, 2.0 * uniform % 1.0, uniform), ranges)
+        mirror = np.array([c.mirrored(value) for c, value in zip(self.coordinates, task, strict=True)])
+        return np.where(twofold & (uniform < 0.5), mirror, task)
 
     def ranges(self, split: Split) -> tuple[tuple[float, float], ...]:
         """The range of each coordinate in `split`."""
@@ -167,16 +242,24 @@ class Variation:
 
     def normalise(self, tasks: Array) -> Array:
         """Tasks [..., k] in normalised coordinates; the training range becomes [-1, 1]."""
-        low, high = self._bounds()
-        return 2.0 * (tasks - low) / (high - low) - 1.0
+        return _normalised(tasks, self.coordinates)
+
+    def normalise_active(self, active: Array) -> Array:
+        """What is active [..., a] in normalised coordinates."""
+        return _normalised(active, self.shown)
 
     def denormalise(self, coordinates: Array) -> Array:
-        """Tasks [..., k] from normalised coordinates; categories go to the nearer of their values."""
-        low, high = self._bounds()
+        """Tasks [..., k] from normalised coordinates.
+
+        Categories go to the nearest of their values; one that is held out needs a coordinate beyond [-1, 1].
+        """
+        low, high = _bounds(self.coordinates)
         tasks = low + (np.asarray(coordinates, dtype=np.float64) + 1.0) * 0.5 * (high - low)
         for i, c in enumerate(self.coordinates):
             if c.kind == "category":
-                tasks[..., i] = np.where(tasks[..., i] < 0.5 * (c.low + c.high), c.low, c.high)
+                trained, value = c.categories((c.low, c.high)), tasks[..., i]
+                known = sorted({*trained, *(c.categories(c.outside) if c.outside else ())})
+                tasks[..., i] = _nearest(value, known)
         return tasks
 
     def checked(self, task: object) -> Array:
@@ -188,11 +271,7 @@ class Variation:
         if array.shape != (self.size,) or not np.isfinite(array).all():
             raise ValueError(f"task {task!r}: {self.describe()} expected")
         for value, c in zip(array, self.coordinates, strict=True):
-            low, high = (
-                (c.low, c.high) if c.outside is None else (min(c.low, *c.outside), max(c.high, *c.outside))
-            )
-            allowed = value in (c.low, c.high) if c.kind == "category" else low <= value <= high
-            if not allowed:
+            if not c.allows(float(value)):
                 raise ValueError(f"task {task!r}: {c.name} is {value:g}; {self.describe()} expected")
         return array
 
@@ -200,24 +279,57 @@ class Variation:
         """The law in a few words, for messages."""
         if not self.coordinates:
             return "an empty task (this scenario has one task)"
-        parts = [
-            f"{c.name} {c.low:g} or {c.high:g}"
-            if c.kind == "category"
-            else f"{c.name} in [{c.low:g}, {c.high:g}]"
-            + (f" (ood: [{c.outside[0]:g}, {c.outside[1]:g}])" if c.outside else "")
-            for c in self.coordinates
-        ]
-        return ", ".join(parts)
-
-    def _bounds(self) -> tuple[Array, Array]:
-        low = np.array([c.low for c in self.coordinates], dtype=np.float64)
-        high = np.array([c.high for c in self.coordinates], dtype=np.float64)
-        return low, high
+        shown = self.coordinates[:_DESCRIBED]
+        more = f", ... ({self.size} numbers)" if self.size > _DESCRIBED else ""
+        return ", ".join(_described(c) for c in shown) + more
 
 
 def uniform_draw(uniform: Array, ranges: tuple[tuple[float, float], ...]) -> Array:
     """A task that is uniform in every coordinate."""
     return np.array([low + u * (high - low) for u, (low, high) in zip(uniform, ranges, strict=True)])
+
+
+def category_draw(*coordinates: Coordinate) -> Callable[[Array, tuple[tuple[float, float], ...]], Array]:
+    """The draw of a law whose coordinates are categories, every value as likely as the next."""
+    return partial(_draw_categories, coordinates)
+
+
+def _draw_categories(
+    coordinates: tuple[Coordinate, ...], uniform: Array, ranges: tuple[tuple[float, float], ...]
+) -> Array:
+    values = [c.categories(span) for c, span in zip(coordinates, ranges, strict=True)]
+    return np.array([v[int(u * len(v))] for u, v in zip(uniform, values, strict=True)])
+
+
+def _described(c: Coordinate) -> str:
+    if c.kind == "category":
+        names = [f"{value:g}" for value in c.categories((c.low, c.high))]
+        trained = f"{c.name} {', '.join(names[:-1])} or {names[-1]}" if names[1:] else f"{c.name} {names[0]}"
+        held_out = c.categories(c.outside) if c.outside else []
+        return trained + (f" (ood: {', '.join(f'{value:g}' for value in held_out)})" if held_out else "")
+    text = f"{c.name} in [{c.low:g}, {c.high:g}]"
+    if c.outside is None:
+        return text
+    low, high = c.outside
+    mirror = f"[{c.mirrored(high):g}, {c.mirrored(low):g}] and " if c.both_sides else ""
+    return f"{text} (ood: {mirror}[{low:g}, {high:g}])"
+
+
+def _nearest(value: Array, values: list[float]) -> Array:
+    middles = 0.5 * (np.array(values[1:]) + np.array(values[:-1]))
+    nearest: Array = np.array(values)[np.searchsorted(middles, value, side="right")]
+    return nearest
+
+
+def _bounds(coordinates: tuple[Coordinate, ...]) -> tuple[Array, Array]:
+    low = np.array([c.low for c in coordinates], dtype=np.float64)
+    high = np.array([c.high for c in coordinates], dtype=np.float64)
+    return low, high
+
+
+def _normalised(tasks: Array, coordinates: tuple[Coordinate, ...]) -> Array:
+    low, high = _bounds(coordinates)
+    return 2.0 * (tasks - low) / (high - low) - 1.0
 
 
 def _recurrence(dimensions: int) -> Array:

@@ -94,6 +94,31 @@ def test_defaults_of_the_scenarios(random_actions):
         "HumanoidDir-v0": (2, 200),
         "Swimmer-v0": (1, 1000),
         "SwimmerDir-v0": (2, 200),
+        "HalfCheetahGravity-v0": (2, 200),
+        "HalfCheetahMass-v0": (2, 200),
+        "HalfCheetahFriction-v0": (2, 200),
+        "HalfCheetahDamping-v0": (2, 200),
+        "HalfCheetahRandParams-v0": (2, 200),
+        "HalfCheetahCripple-v0": (2, 200),
+        "AntGravity-v0": (2, 200),
+        "AntCripple-v0": (2, 200),
+        "HopperGravity-v0": (2, 200),
+        "HopperMass-v0": (2, 200),
+        "HopperRandParams-v0": (2, 200),
+        "Walker2dGravity-v0": (2, 200),
+        "Walker2dMass-v0": (2, 200),
+        "Walker2dRandParams-v0": (2, 200),
+        "HumanoidGravity-v0": (2, 200),
+        "HalfCheetahFault-v0": (1, 400),
+        "AntFault-v0": (1, 400),
+        "HopperFault-v0": (1, 400),
+        "Walker2dFault-v0": (1, 400),
+        "HalfCheetahSwitch-v0": (1, 400),
+        "PointSwitch-v0": (1, 400),
+        "PointDirDelayed-v0": (3, 50),
+        "PointGoalDelayed-v0": (4, 50),
+        "HalfCheetahVelDelayed-v0": (2, 200),
+        "HalfCheetahDirDelayed-v0": (2, 200),
     }
     for id in ("PointDir-v0", "HalfCheetahDir-v0"):
         env = parallel_env(id)
@@ -284,18 +309,18 @@ def test_bad_lists_of_seeds_are_refused(assert_identical):
 def reward_by_hand(id, task, velocity, after, torque, healthy):
     """The law of a scenario, in float64, from planar velocity and place after a control step."""
     effort = np.square(np.float64(torque)).sum()
-    match id:
-        case "PointDir-v0":
+    match id.replace("Delayed", ""):
+        case "PointDir-v0" | "PointSwitch-v0":  # before the switch
             return velocity[0] * math.cos(task[0]) + velocity[1] * math.sin(task[0])
         case "PointGoal-v0":
             return -math.hypot(after[0] - task[0] * math.cos(task[1]), after[1] - task[0] * math.sin(task[1]))
-        case "HalfCheetah-v0":
-            return velocity[0] - 0.1 * effort
-        case "HalfCheetahVel-v0":
+        case "HalfCheetahCripple-v0":
+            return velocity[0] - 0.05 * effort
+        case "HalfCheetahVel-v0" | "HalfCheetahSwitch-v0":
             return -abs(velocity[0] - task[0]) - 0.05 * effort
         case "HalfCheetahDir-v0":
             return task[0] * velocity[0] - 0.05 * effort
-        case "Ant-v0":
+        case "Ant-v0" | "AntGravity-v0" | "AntFault-v0":
             return velocity[0] + healthy - 0.5 * effort
         case "AntVel-v0":
             return 1 - abs(velocity[0] - task[0]) - 0.005 * effort + 0.05
@@ -304,11 +329,17 @@ def reward_by_hand(id, task, velocity, after, torque, healthy):
         case "AntGoal-v0":
             goal = task[0] * math.cos(task[1]), task[0] * math.sin(task[1])
             return -abs(after[0] - goal[0]) - abs(after[1] - goal[1]) - 0.1 * effort
-        case "Hopper-v0" | "Walker2d-v0":
+        case "AntCripple-v0":
+            return velocity[0] + 0.05
+        case "HopperRandParams-v0" | "Walker2dRandParams-v0":
+            return velocity[0] + 1 - 1e-3 * effort
+        case "Hopper-v0" | "HopperGravity-v0" | "HopperMass-v0" | "HopperFault-v0":
+            return velocity[0] + healthy - 1e-3 * effort
+        case "Walker2d-v0" | "Walker2dGravity-v0" | "Walker2dMass-v0" | "Walker2dFault-v0":
             return velocity[0] + healthy - 1e-3 * effort
         case "Walker2dVel-v0":
             return 1 - abs(velocity[0] - task[0]) - 1e-3 * effort + 1
-        case "Humanoid-v0":
+        case "Humanoid-v0" | "HumanoidGravity-v0":
             return 1.25 * velocity[0] + 5 * healthy - 0.1 * 0.4**2 * effort
         case "HumanoidDir-v0":  # the source's 0.25 / timestep of a displacement in five substeps
             along = velocity[0] * math.cos(task[0]) + velocity[1] * math.sin(task[0])
@@ -317,6 +348,12 @@ def reward_by_hand(id, task, velocity, after, torque, healthy):
             return velocity[0] - 1e-4 * effort
         case "SwimmerDir-v0":
             return task[0] * velocity[0] - 1e-4 * effort
+        case "HalfCheetah-v0" | "HalfCheetahFault-v0":
+            return velocity[0] - 0.1 * effort
+        case "HalfCheetahGravity-v0" | "HalfCheetahMass-v0" | "HalfCheetahFriction-v0":
+            return velocity[0] - 0.1 * effort
+        case "HalfCheetahDamping-v0" | "HalfCheetahRandParams-v0":
+            return velocity[0] - 0.1 * effort
     raise AssertionError(id)
 
 
@@ -337,6 +374,27 @@ TASKS = {
     "HumanoidDir-v0": [[0.7], [-3.0]],
     "Swimmer-v0": [[], []],
     "SwimmerDir-v0": [[1.0], [-1.0]],
+    "HalfCheetahGravity-v0": [[1.0], [-4.0]],
+    "HalfCheetahMass-v0": [[1.0], [-4.0]],
+    "HalfCheetahFriction-v0": [[1.0], [-4.0]],
+    "HalfCheetahDamping-v0": [[1.0], [-4.0]],
+    "HalfCheetahRandParams-v0": [[1.0] * 29, [-3.0] * 29],
+    "HalfCheetahCripple-v0": [[0], [5]],
+    "AntGravity-v0": [[1.0], [-4.0]],
+    "AntCripple-v0": [[0], [3]],
+    "HopperGravity-v0": [[1.0], [-4.0]],
+    "HopperMass-v0": [[1.0], [-4.0]],
+    "HopperRandParams-v0": [[1.0] * 16, [-3.0] * 16],
+    "Walker2dGravity-v0": [[1.0], [-4.0]],
+    "Walker2dMass-v0": [[1.0], [-4.0]],
+    "Walker2dRandParams-v0": [[1.0] * 28, [-3.0] * 28],
+    "HumanoidGravity-v0": [[1.0], [-3.0]],
+    "AntFault-v0": [[0], [7]],
+    "HopperFault-v0": [[0], [2]],
+    "Walker2dFault-v0": [[0], [5]],
+    "HalfCheetahFault-v0": [[0], [5]],
+    "HalfCheetahSwitch-v0": [[0.1, 3.0], [3.5, 0.0]],
+    "PointSwitch-v0": [[0.7, 2.0], [-3.0, 4.0]],
 }
 CONTROL_DT = {
     "Point": 0.1,
@@ -347,10 +405,12 @@ CONTROL_DT = {
     "Humanoid": 0.015,
     "Swimmer": 0.04,
 }
+TASKS |= {f"{id}Delayed-v0": TASKS[f"{id}-v0"] for id in ("PointDir", "PointGoal")}
+TASKS |= {f"HalfCheetah{law}Delayed-v0": TASKS[f"HalfCheetah{law}-v0"] for law in ("Vel", "Dir")}
 
 
 def test_reward_laws_by_hand(scenario, random_actions):
-    env = single_agent_env(scenario, 2, horizon=30)
+    env = single_agent_env(scenario, 2, horizon=100)
     env.reset(seed=0, options={"task": TASKS[scenario]})
     physics, body = env.game.trials.physics, env.scenario.body
     dt = CONTROL_DT[body.name]
@@ -409,6 +469,25 @@ def test_feedback_by_episodes_is_the_mean_reward(random_actions):
         returns.append(infos["state_modeling_0"]["episode_return"])
     expected = [0, 0, 0, returns[3] / 4, 0, 0, 0, returns[7] / 4, 0, 0, 0, 0]
     np.testing.assert_allclose(shown, expected, rtol=1e-6)
+
+
+DELAYED = {"PointDir": 3, "PointGoal": 4, "HalfCheetahVel": 2, "HalfCheetahDir": 2}
+
+
+@pytest.mark.parametrize("id", list(DELAYED))
+def test_delayed_versions_are_the_same_law_seen_by_episodes(id, random_actions, assert_identical):
+    delayed = parallel_env(f"{id}Delayed-v0", horizon=4)
+    assert delayed.options.feedback == "episode"
+    assert delayed.options.episodes_per_trial == DELAYED[id]
+    assert delayed.scenario.variation is SCENARIOS[f"{id}-v0"].variation
+    plain = parallel_env(f"{id}-v0", horizon=4, episodes_per_trial=DELAYED[id], feedback="episode")
+    assert_identical(delayed.reset(seed=0), plain.reset(seed=0))
+    rng = np.random.default_rng(0)
+    while plain.agents:
+        actions = random_actions(plain, rng)
+        assert_identical(delayed.step(actions), plain.step(actions))
+    assert parallel_env(f"{id}Delayed-v0", feedback="step").options.feedback == "step"
+    assert all(("Delayed" in i) == (s.feedback == "episode") for i, s in SCENARIOS.items())
 
 
 def test_feedback_does_not_change_what_is_paid(random_actions):

@@ -7,10 +7,27 @@ import numpy as np
 import pytest
 
 from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env, vector_env
-from ma_ssm_env.variations import ANT_GOAL, DIR, GOAL, PLANAR_DIR, VEL
+from ma_ssm_env.variations import (
+    ANT_GOAL,
+    ANT_LEGS,
+    DIR,
+    GOAL,
+    GRAVITY,
+    HALF_CHEETAH_CRIPPLE,
+    PLANAR_DIR,
+    VEL,
+)
+
+LAWS = {"vel": VEL, "goal": GOAL, "ant goal": ANT_GOAL, "planar dir": PLANAR_DIR, "gravity": GRAVITY} | {
+    id: SCENARIOS[id].variation
+    for id in (
+        *("HalfCheetahRandParams-v0", "Walker2dRandParams-v0", "HumanoidGravity-v0"),
+        *("HalfCheetahSwitch-v0", "PointSwitch-v0"),
+    )
+}
 
 
-@pytest.fixture(params=[VEL, GOAL, ANT_GOAL, PLANAR_DIR], ids=["vel", "goal", "ant goal", "planar dir"])
+@pytest.fixture(params=list(LAWS.values()), ids=list(LAWS))
 def law(request):
     return request.param
 
@@ -88,7 +105,60 @@ def test_out_of_distribution_tasks_lie_outside():
 
 
 @pytest.mark.parametrize(
-    "id", ["PointDir-v0", "HalfCheetahDir-v0", "HalfCheetah-v0", "AntDir-v0", "Swimmer-v0"]
+    ("body", "law", "end"),
+    [
+        *(("HalfCheetah", law, 3) for law in ("Gravity", "Mass", "Friction", "Damping")),
+        *(("Ant", "Gravity", 3), ("Hopper", "Mass", 3), ("Humanoid", "Gravity", 2)),
+    ],
+)
+def test_the_outside_of_a_factor_lies_at_both_ends(body, law, end):
+    id = f"{body}{law}-v0"
+    env = vector_env(id, 400, split="ood")
+    env.reset(seed=0)
+    drawn = env.game.trials.task[:, 0]
+    assert ((np.abs(drawn) >= end) & (np.abs(drawn) <= end + 1)).all()
+    assert (drawn > 0).mean() == pytest.approx(0.5, abs=0.1)
+    for side in (drawn[drawn > 0], drawn[drawn < 0]):
+        assert np.ptp(side) > 0.95
+    listed = SCENARIOS[id].variation.tasks("ood")[:, 0]
+    below = -end - (np.arange(10) + 0.5) / 10
+    np.testing.assert_allclose(listed, [*below, *-below])
+    env.reset(options={"task": end + 1.0})
+    env.reset(options={"task": -end - 1.0})
+    outside = rf"\(ood: \[-{end + 1}, -{end}\] and \[{end}, {end + 1}\]\)"
+    message = rf"{law.lower()}, exponent of 1\.\d in \[-{end}, {end}\] {outside} expected"
+    for task in (end + 1.1, -end - 1.1):
+        with pytest.raises(ValueError, match=message):
+            env.reset(options={"task": task})
+
+
+def test_laws_of_many_elements_have_short_messages():
+    env = parallel_env("HalfCheetahRandParams-v0")
+    with pytest.raises(ValueError, match=r"bshin, exponent of 1.5 in \[-3, 3\], ... \(29 numbers\) expected"):
+        env.reset(options={"task": [0.0]})
+
+
+def test_exponents_are_normalised_linearly():
+    tasks = np.array([[-4.0], [-3.0], [0.0], [1.5], [3.0]])
+    assert GRAVITY.normalise(tasks)[:, 0] == pytest.approx([-4 / 3, -1, 0, 0.5, 1])
+    assert GRAVITY.denormalise(np.array([0.5]))[0] == 1.5
+
+
+def test_categories_go_to_the_nearest_that_is_trained_on():
+    coordinates = np.array([[-1.0], [-0.8], [-0.7], [0.2], [1.0], [-1.5]])
+    assert HALF_CHEETAH_CRIPPLE.denormalise(coordinates)[:, 0].tolist() == [1, 1, 2, 3, 5, 0]
+    assert HALF_CHEETAH_CRIPPLE.normalise(np.array([[0.0], [1.0], [3.0], [5.0]]))[:, 0].tolist() == [
+        *(-1.5, -1, 0, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    "id",
+    [
+        *("PointDir-v0", "HalfCheetahDir-v0", "HalfCheetah-v0", "PointSwitch-v0"),
+        *("AntDir-v0", "Swimmer-v0"),
+        *("HalfCheetahRandParams-v0", "HalfCheetahFault-v0", "HopperRandParams-v0", "AntFault-v0"),
+    ],
 )
 def test_out_of_distribution_is_refused_where_there_is_no_outside(id):
     with pytest.raises(ValueError, match=r"split 'ood': the tasks of .* have no outside"):
@@ -147,6 +217,12 @@ def test_what_the_state_shows_is_the_normalised_task(scenario):
     env = parallel_env(scenario)
     env.reset(seed=3)
     shown = env.state()[env.state_fields["task"]]
-    np.testing.assert_array_equal(
-        shown, np.float32(env.scenario.variation.normalise(env.game.trials.task[0]))
-    )
+    law, task = env.scenario.variation, env.game.trials.task[0]
+    if law.active_coordinates is None:
+        np.testing.assert_array_equal(shown, np.float32(law.normalise(task)))
+    elif law.mask is None:  # a switch: the number that is rewarded first
+        np.testing.assert_array_equal(shown, np.float32(law.normalise(task))[:1])
+    else:  # the actuators that are dead
+        group = ANT_LEGS[int(task[0])] if scenario == "AntCripple-v0" else task[:1].tolist()
+        assert np.flatnonzero(shown == 1).tolist() == ([] if law.changes else list(group))
+        assert set(shown) <= {-1.0, 1.0}

@@ -60,8 +60,9 @@ def returns_table(records: Sequence[Record]) -> str:
     rows.sort(key=lambda row: -row[0])
     heads = ["method", "seeds", *[f"at {count // 1000}k" for count in steps], "score", "actor parameters"]
     heads.append("steps per CPU-s")
+    commands = [f"`{command}`" for command in dict.fromkeys(record.run.command for record in records)]
     lines = [
-        f"`{scenario}`, return per inner episode; made by `{records[0].run.command}`"
+        f"`{scenario}`, return per inner episode; made by {' and '.join(commands)}"
         + (f"; blind ceiling {reference.mean('blind'):g}" if reference else "")
         + (f", oracle {reference.mean('oracle'):.1f}" if reference else "")
         + ":",

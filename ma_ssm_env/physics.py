@@ -59,23 +59,32 @@ class Physics:
         self._time[world] = 0.0
         self._ctrl[world] = 0.0
 
-    def step(self, torque: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-        """Advance every world by one control step under `torque` [B, m] in [-1, 1].
+    def step(
+        self, torque: NDArray[np.float32], resting: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.bool_] | None:
+        """Advance every world by one control step under `torque` [B, m] in [-1, 1], but for the `resting`.
 
         Returns:
             Which worlds broke in this step [B], or None if none did.
         """
+        if resting is not None:
+            torque = np.where(resting[:, None], np.float32(0.0), torque)
         if self._unit_controls:
             self._ctrl[:] = torque
         else:
             self._ctrl[:] = self._ctrl_low + (torque.astype(np.float64) + 1.0) * self._ctrl_scale
-        self._batch.step(nstep=self.body.frame_skip)
+        if resting is None:
+            self._batch.step(nstep=self.body.frame_skip)
+        else:
+            self._batch.step(np.flatnonzero(~resting), nstep=self.body.frame_skip)
         # A comparison with NaN is false, so `not (... <= ...)` catches it too.
         if not self._bad.any() and np.abs(self._batch.state).max() <= MAX_STATE:
             return None
         sizes = np.maximum(np.abs(self.qpos).max(1), np.abs(self.qvel).max(1))
         broken: NDArray[np.bool_] = self._bad.any(1) | ~(sizes <= MAX_STATE)
         self._bad[:] = 0
+        if resting is not None:
+            broken &= ~resting
         return broken if broken.any() else None
 
     def __getstate__(self) -> dict[str, Any]:

@@ -83,8 +83,6 @@ class Physics:
         sizes = np.maximum(np.abs(self.qpos).max(1), np.abs(self.qvel).max(1))
         broken: NDArray[np.bool_] = self._bad.any(1) | ~(sizes <= MAX_STATE)
         self._bad[:] = 0
-        if resting is not None:
-            broken &= ~resting
         return broken if broken.any() else None
 
     def __getstate__(self) -> dict[str, Any]:

@@ -133,7 +133,8 @@ def splits(subject: Subject) -> None:
             )
     for split in available:
         env = subject.team(split=split, task_source="distribution")
-        allowed = variation.normalise(lists[split]) if split in lists else None
+        listed = lists.get(split, variation.tasks(split) if variation.finite else None)
+        allowed = None if listed is None else variation.shown_at_start(listed)
         for offset in range(8):
             env.reset(seed=subject.seed + offset)
             task = env.state()[env.state_fields["task"]]

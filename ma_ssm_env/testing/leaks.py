@@ -1,7 +1,8 @@
 """Checks that the hidden task reaches nobody but through the feedback that the options allow.
 
-They compare two tasks under the same draws and actions. Where a task changes the dynamics, the body itself
-shows it, so such laws are exempt.
+They compare two tasks under the same draws and actions. Where a task changes the dynamics (another model,
+dead actuators), the body itself shows it, so such laws are exempt. A change of the reward alone is not, in
+mid-trial either.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def _told(env: Any) -> list[str]:
 def _two_tasks(subject: Subject) -> tuple[list[Any], str]:
     # The two test tasks that are furthest apart, or why there are none.
     variation = subject.scenario.variation
-    if getattr(variation, "changes_dynamics", False):
+    if variation.changes_dynamics:
         return [], "the task changes the dynamics"
     tasks = variation.tasks("test")
     if len(tasks) < 2:

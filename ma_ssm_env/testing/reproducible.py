@@ -52,8 +52,10 @@ def seeds(subject: Subject) -> None:
     if hears:
         _require_distinct(received, f"the channel noise that {sees_channel[0]} receives")
     if subject.drawn and variation.size:
-        if variation.finite or subject.options.get("split") in ("validation", "test"):
-            if len({task.tobytes() for task in tasks}) == 1 and len(variation.tasks("test")) > 1:
+        split = subject.options.get("split", "train")
+        if variation.finite or split in ("validation", "test"):
+            known = np.unique(variation.shown_at_start(variation.tasks(split)), axis=0)
+            if len({task.tobytes() for task in tasks}) == 1 and len(known) > 1:
                 raise AssertionError("step 0: 16 seeds draw one and the same task")
         else:
             _require_distinct(tasks, "the task")

@@ -20,17 +20,18 @@ OPTIONS = [
     {"hide_velocities": True, "muted_roles": {"state_modeling"}, "split": "test", "bandwidth_cost": 0.5},
     {"task_source": "environment", "shared_ledger": True, "episodes_per_trial": 1},
 ]
+LEAKS = ["no_leak_without_feedback", "feedback_by_episodes", "feedback_by_steps"]
 
 
 def test_every_scenario_passes(scenario):
-    results = check_env(scenario)
+    results = check_env(scenario, horizon=4)
     assert list(results) == list(CHECKS)
     skipped = {name for name, result in results.items() if result != "passed"}
-    one_task = {"no_leak_without_feedback", "feedback_by_episodes", "feedback_by_steps"}
-    assert skipped == (one_task if SCENARIOS[scenario].variation.size == 0 else set())
+    variation = SCENARIOS[scenario].variation
+    assert skipped == (set(LEAKS) if variation.size == 0 or variation.changes_dynamics else set())
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=", ".join)  # a set has no order that workers share
 @pytest.mark.parametrize("id", ["PointGoal-v0", "HalfCheetahVel-v0"])
 def test_it_passes_under_options(id, options):
     results = check_env(id, horizon=4, **options)
@@ -595,14 +596,22 @@ def test_every_check_can_fail():
     assert {check for check, _, _ in SABOTAGE.values()} == set(CHECKS)
 
 
-def test_laws_that_change_the_dynamics_are_exempt():
-    class Dynamics(type(VARIATION)):
-        changes_dynamics = True
-
-    values = {f.name: getattr(VARIATION, f.name) for f in dataclasses.fields(VARIATION)}
-    scenario = dataclasses.replace(SCENARIOS[ID], variation=Dynamics(**values))
-    results = check_env(scenario, checks=["no_leak_without_feedback", "feedback_by_steps"])
+@pytest.mark.parametrize("id", ["HopperGravity-v0", "HalfCheetahCripple-v0", "HalfCheetahFault-v0"])
+def test_laws_that_change_the_dynamics_are_exempt(id):
+    results = check_env(id, checks=LEAKS)
     assert set(results.values()) == {"skipped: the task changes the dynamics"}
+
+
+@pytest.mark.parametrize("id", ["PointSwitch-v0", "HalfCheetahSwitch-v0"])
+def test_laws_that_change_the_reward_in_mid_trial_are_not(id):
+    assert set(check_env(id, checks=LEAKS).values()) == {"passed"}
+
+    def at_the_change(env, observations):
+        trials = env.game.trials
+        observations["adaptation_0"][3] += np.float32(1e-3 * trials.active[0, 0] * trials._changed[0])
+
+    with pytest.raises(AssertionError, match=r"step [2-5] .*adaptation_0 differs"):
+        check_env(id, checks=LEAKS[:1], make=tampered(at_the_change, at=1))
 
 
 # -- the interface ------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def evaluate(
         trials: trials a task.
         seed: seed of the first world.
         policy_seed: seed of the generator that players sample with.
-        options: options of the environment.
+        options: options of the environment; `task_source` is always "distribution" here.
     """
     found = find_scenario(scenario)
     tasks = found.variation.tasks(split) if tasks is None else np.asarray(tasks, dtype=np.float64)
@@ -113,6 +113,7 @@ def _play_team(
         )
     missing = frozenset(role for role in AGENTS.values() if role not in players)
     absent = frozenset(options.pop("absent_roles", frozenset())) | missing
+    options["task_source"] = "distribution"  # whatever the team was trained with
     env = TeamVectorEnv(scenario, len(tasks), absent_roles=absent, **options)
     record = _Returns(len(tasks), env.options.episodes_per_trial)
     observations, _ = env.reset(seed=seed, options={"task": tasks})

@@ -14,6 +14,7 @@ from ma_ssm_env.scenarios import Feedback, Scenario
 from ma_ssm_env.variations import SPLITS, Split
 
 Observability = Literal["split", "full"]
+TaskSource = Literal["distribution", "environment"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Options:
         absent_roles: roles without an agent; their fields are neutral and their sends cost nothing.
         muted_roles: roles whose posts are received as 0 by the others (their acts on the torque remain).
         split: which tasks are drawn: `train`, `validation`, `test` or `ood`.
+        task_source: who chooses the hidden task: the `distribution` of the split, or the `environment` role
+            in a setup step before each trial (module `team`). Evaluation always uses the distribution.
+        shared_ledger: the worlds of a batch share one ledger of tasks and outcomes, for training. World i
+            then sees what the others tried, and is no longer the single environment with seed s + i.
         reveal_task: the twin observes the active task in normalised coordinates (the oracle).
         num_threads: physics threads of a batch.
         render_mode: None or `rgb_array`.
@@ -49,12 +54,16 @@ class Options:
     absent_roles: frozenset[str] = frozenset()
     muted_roles: frozenset[str] = frozenset()
     split: Split = "train"
+    task_source: TaskSource = "distribution"
+    shared_ledger: bool = False
     reveal_task: bool = False
     num_threads: int = 1
     render_mode: str | None = None
 
 
-TEAM_ONLY = frozenset({"observability", "bandwidth_cost", "absent_roles", "muted_roles"})
+TEAM_ONLY = frozenset(
+    {"observability", "bandwidth_cost", "absent_roles", "muted_roles", "task_source", "shared_ledger"}
+)
 TWIN_ONLY = frozenset({"reveal_task"})
 
 
@@ -84,16 +93,28 @@ def make_options(scenario: Scenario, given: dict[str, Any], *, team: bool) -> Op
         value = getattr(options, name)
         if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
             raise ValueError(f"option {name}={value!r}: a finite number of at least 0 is expected")
-    for name in ("hide_velocities", "reveal_task"):
+    for name in ("hide_velocities", "reveal_task", "shared_ledger"):
         if not isinstance(getattr(options, name), bool):
             raise ValueError(f"option {name}={getattr(options, name)!r}: True or False is expected")
     _one_of("observability", options.observability, get_args(Observability))
     _one_of("feedback", options.feedback, get_args(Feedback))
     _one_of("split", options.split, SPLITS)
+    _one_of("task_source", options.task_source, get_args(TaskSource))
     _one_of("render_mode", options.render_mode, (None, "rgb_array"))
     scenario.variation.ranges(options.split)
     if options.absent_roles == set(ROLES):
         raise ValueError("option absent_roles: at least one role must be present")
+    if options.task_source == "environment":
+        if "environment" in options.absent_roles:
+            raise ValueError(
+                "option task_source='environment': the environment role chooses the tasks, so it must not be "
+                "in absent_roles; let it be present, or take task_source='distribution'"
+            )
+        if options.split != "train":
+            raise ValueError(
+                f"option task_source='environment': proposals are tasks of the training range, and "
+                f"split={options.split!r} draws none; take task_source='distribution' to play that split"
+            )
     return options
 
 

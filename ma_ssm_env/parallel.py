@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils.conversions import parallel_to_aec
 
-from ma_ssm_env.options import make_options
+from ma_ssm_env.options import TWIN_ONLY, make_options
 from ma_ssm_env.rendering import Renderer
 from ma_ssm_env.scenarios import Scenario, find_scenario, reference
 from ma_ssm_env.streams import checked_seed
@@ -26,7 +26,9 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
     `reset(seed=s)` starts the world's random streams anew; `reset()` goes on with its next trial.
     `reset(options={"task": ...})` plays a given task. The end of a trial terminates every agent.
 
-    Infos are flat and numeric, with the same keys at reset and step: `active`, `task_reward` (the plain task
+    Infos are flat and numeric, with the same keys at reset and step: `active` (1 where the action that
+    answers this observation has an effect: the environment role's in a setup step, the acting roles'
+    otherwise; learners leave the rest out), `task_reward` (the plain task
     reward, before the channel's cost), `rate_cost`, `bits`, `episode_ended`, `episode_return`,
     `physics_unstable`, `phase` (where the task changes in mid-trial: 0 before, 1 shock, 2 recovery; else 0),
     and `reward_<term>` for each term of the law.
@@ -84,7 +86,8 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
 
         Args:
             seed: starts the world's random streams anew; None goes on with the next trial of the world.
-            options: `{"task": ...}` plays that task (in the law's units) in this trial.
+            options: `{"task": ...}` plays that task (in the law's units) in this trial, without a setup
+                step under `task_source="environment"`.
 
         Raises:
             ValueError: a seed or a task that is none.
@@ -94,7 +97,7 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         self._started = True
         base = {"task_reward": 0.0, "rate_cost": 0.0, "bits": 0.0, "episode_ended": 0, "episode_return": 0.0}
         base |= {"physics_unstable": 0, "phase": 0, **dict.fromkeys(self._terms, 0.0)}
-        return self._observations(), {a: {"active": int(self.game.active(a)), **base} for a in self.agents}
+        return self._observations(), {a: {"active": self._active(a), **base} for a in self.agents}
 
     def step(
         self, actions: Mapping[str, Any]
@@ -113,12 +116,12 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         if not self.agents:
             raise RuntimeError(f"{self.scenario.id}: the trial has ended; call reset() to begin the next")
         fields = self.game.checked_actions(actions, batched=False)
-        result, cost = self.game.step(fields)
+        step = self.game.step(fields)
+        result = step.outcome
         ended = bool(result.trial_ended[0])
-        reward = float(result.reward[0]) - float(cost[0])
         base: dict[str, Any] = {
             "task_reward": float(result.reward[0]),
-            "rate_cost": float(cost[0]),
+            "rate_cost": float(step.cost[0]),
             "bits": float(self.game.blackboard.bits[0]),
             "episode_ended": int(result.episode_ended[0]),
             "episode_return": float(result.episode_return[0]),
@@ -128,8 +131,8 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         base |= {"reward_" + name: float(term[0]) for name, term in result.terms.items()}
         agents = self.agents
         observations = self._observations()
-        rewards = {a: reward if self.game.active(a) else 0.0 for a in agents}
-        infos = {a: {"active": int(self.game.active(a)), **base} for a in agents}
+        rewards = {a: float(step.paid(a)[0]) for a in agents}
+        infos = {a: {"active": self._active(a), **base} for a in agents}
         if ended:
             self.agents = []
         return (
@@ -141,7 +144,7 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         )
 
     def set_tasks(self, task: Any | None) -> None:
-        """Play this task in every trial from the next reset on; None draws tasks from the split again."""
+        """Play this task in every trial from the next reset on, without setup steps; None takes it back."""
         self.game.trials.set_tasks(task)
 
     def state(self) -> Float:
@@ -174,7 +177,8 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
 
     def __getstate__(self) -> dict[str, Any]:
         options = {name: getattr(self.options, name) for name in self.options.__dataclass_fields__}
-        options.pop("reveal_task")
+        for name in TWIN_ONLY:
+            options.pop(name)
         return {"scenario": reference(self.scenario), "options": options, "state": self.clone_state()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -189,6 +193,9 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
 
     def _observations(self) -> dict[str, Float]:
         return {agent: observation[0] for agent, observation in self.game.observe().items()}
+
+    def _active(self, agent: str) -> int:
+        return int(self.game.active(agent)[0])
 
     def _known(self, agent: str) -> None:
         if agent not in self.game.observation_spaces:

@@ -114,14 +114,19 @@ class Physics:
         if stale.any():
             self._batch.set_const(np.flatnonzero(stale))
 
-    def step(self, torque: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-        """Advance every world by one control step under `torque` [B, m] in [-1, 1].
+    def step(
+        self, torque: NDArray[np.float32], resting: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.bool_] | None:
+        """Advance every world by one control step under `torque` [B, m] in [-1, 1], but for the `resting`.
 
         Returns:
             Which worlds broke in this step [B], or None if none did.
         """
+        if resting is not None:
+            torque = np.where(resting[:, None], np.float32(0.0), torque)
         self._ctrl[:] = self.controls(torque)
-        self._batch.step(nstep=self.body.frame_skip)
+        worlds = None if resting is None else np.flatnonzero(~resting)
+        self._batch.step(worlds, nstep=self.body.frame_skip)
         self.point = self._measured()
         # A comparison with NaN is false, so `not (... <= ...)` catches it too.
         if not self._bad.any() and np.abs(self._batch.state).max() <= MAX_STATE:

@@ -17,7 +17,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ma_ssm_env.actions import checked_action
-from ma_ssm_env.options import Options, make_options, whole_number
+from ma_ssm_env.options import TEAM_ONLY, Options, make_options, whole_number
 from ma_ssm_env.rendering import Renderer
 from ma_ssm_env.roles import HEADER, SENSED, action_box, layout, observation_box
 from ma_ssm_env.scenarios import Scenario, find_scenario, reference
@@ -221,7 +221,7 @@ class SingleAgentEnv(gym.Env[Float, Float]):
 
     def __getstate__(self) -> dict[str, Any]:
         options = {name: getattr(self.options, name) for name in self.options.__dataclass_fields__}
-        for name in ("observability", "bandwidth_cost", "absent_roles", "muted_roles"):
+        for name in TEAM_ONLY:
             options.pop(name)
         return {
             "scenario": reference(self.scenario),

@@ -2,11 +2,23 @@
 
 Everything about the game is here once; the PettingZoo environment (`parallel.py`) is the view of one world,
 the vector environment (`team_vector.py`) the view of all with finished worlds begun anew.
+
+Under `task_source="environment"` a trial begins with a *setup step*, in which only the environment role is
+active: its proposal, in normalised coordinates, becomes the hidden task (a category takes the nearer of its
+values). Nothing is posted, paid or charged, the body stands at its start state and the clock at 0. Everyone
+observes what the first control step will show as well, bit for bit: the start state under a header with
+`episode_start` 1, a blank blackboard, no reward; the task in `state()` is 0 until it is chosen. From then
+on the trial is that of `task_source="distribution"` on the same task. The environment role is a contextual
+bandit: in the last step of a trial whose task it chose it is paid the absolute learning progress
+|outcome - outcome of the most similar earlier task| (module `ledger`). A task that is given, by
+`reset(options={"task": ...})` or `set_tasks`, wins: its trial has no setup step and does not pay the
+environment role, but the ledger records it like any other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,6 +65,28 @@ STATE_FIELDS = (
 )
 
 
+@dataclass(frozen=True)
+class TeamStep:
+    """What one step did in B worlds of the team.
+
+    Attributes:
+        outcome: of the control step; in worlds that were at a setup step nothing happened.
+        cost: what the team paid for the channel [B].
+        progress: what the environment role is paid: absolute learning progress where a trial ended whose
+            task it chose, else 0 [B].
+    """
+
+    outcome: Outcome
+    cost: NDArray[np.float64]
+    progress: NDArray[np.float64]
+
+    def paid(self, agent: str) -> NDArray[np.float64]:
+        """The agent's reward [B]; a fresh array."""
+        if AGENTS[agent] in ACTING_ROLES:
+            return self.outcome.reward - self.cost
+        return self.progress.copy()
+
+
 class TeamGame:
     """B worlds of the five-role game; nothing begins anew by itself.
 
@@ -60,6 +94,8 @@ class TeamGame:
         scenario, options: what is played, and how.
         trials: clock, task, body and reward of the worlds.
         blackboard: what the roles will receive.
+        ledger: tasks tried and their outcomes.
+        setup: which worlds stand at a setup step [B].
         agents: names of the agents, in the order of `ROLES`, absent roles left out.
         observation_fields, action_fields: agent -> field -> slice of its vector.
         observation_spaces, action_spaces: agent -> float32 Box of one world.
@@ -71,7 +107,10 @@ class TeamGame:
         self.trials = TrialBatch(scenario, options, num_worlds)
         m, k = self.trials.physics.num_actuators, scenario.variation.size
         self.blackboard = Blackboard(num_worlds, m, options.absent_roles | options.muted_roles)
-        self.ledger = Ledger(num_worlds, k)
+        kinds = tuple(coordinate.kind for coordinate in scenario.variation.coordinates)
+        self.ledger = Ledger(num_worlds, kinds, shared=options.shared_ledger)
+        self.setup = np.zeros(num_worlds, dtype=bool)
+        self._chosen = np.zeros(num_worlds, dtype=bool)  # the environment role chose the present task
         self._trial_return = np.zeros(num_worlds)
         self._trial_episodes = np.zeros(num_worlds)
         self._channel_noise = np.zeros((num_worlds, options.horizon, BELIEF_SIZE), dtype=np.float32)
@@ -130,12 +169,27 @@ class TeamGame:
         self.begin_trials(self._worlds, tasks)
 
     def begin_trials(self, worlds: NDArray[np.int64], tasks: NDArray[np.float64] | None = None) -> None:
-        """Begin the next trial of `worlds` alone."""
+        """Begin the next trial of `worlds` alone, on `tasks` [B, k] where given."""
+        given = tasks is not None or self.trials.pinned_tasks is not None
+        choosing = self.options.task_source == "environment" and not given
+        if choosing:
+            tasks = self._tasks_of(self._neutral["proposal"])
+        self.setup = self.setup.copy()
+        self.setup[worlds] = choosing
+        self._chosen[worlds] = choosing
         self.trials.begin_trials(worlds, tasks)
         self.blackboard.clear(worlds)
         self._trial_return[worlds] = 0.0
         self._trial_episodes[worlds] = 0.0
         self._draw_channel_noise(worlds)
+
+    def _tasks_of(self, proposal: Float) -> NDArray[np.float64]:
+        # Rounding may carry a proposal of 1 past the end of the range.
+        variation = self.scenario.variation
+        low = np.array([coordinate.low for coordinate in variation.coordinates], dtype=np.float64)
+        high = np.array([coordinate.high for coordinate in variation.coordinates], dtype=np.float64)
+        tasks: NDArray[np.float64] = np.clip(variation.denormalise(proposal.astype(np.float64)), low, high)
+        return tasks
 
     def _draw_channel_noise(self, worlds: NDArray[np.int64]) -> None:
         # A whole inner episode at once: the draw has the same size whatever the rates, and one call serves
@@ -162,15 +216,18 @@ class TeamGame:
                 fields[field] = action[:, where]
         return fields
 
-    def step(self, fields: Mapping[str, Float]) -> tuple[Outcome, NDArray[np.float64]]:
-        """One control step under the actions of `checked_actions`.
-
-        Returns:
-            The outcome, and the cost of the channel that the team paid [B].
-        """
+    def step(self, fields: Mapping[str, Float]) -> TeamStep:
+        """One setup step or control step, as each world stands, under the actions of `checked_actions`."""
+        setup = self.setup if self.setup.any() else None
+        if setup is not None:
+            # Draws are addressed, so the same trial begun again differs in its task alone.
+            worlds = np.flatnonzero(setup)
+            self.trials.trial[worlds] -= 1
+            self.trials.begin_trials(worlds, self._tasks_of(fields["proposal"]))
+            self.setup = np.zeros(self.num_worlds, dtype=bool)
         torque = combine(fields["prior"], fields["correction"], fields["trust"])
         noise = self._channel_noise[self._worlds, self.trials.clock]
-        result = self.trials.step(torque)
+        result = self.trials.step(torque, setup)
         self.blackboard.post(
             belief=fields["belief"],
             prior=fields["prior"],
@@ -180,6 +237,9 @@ class TeamGame:
             torque=torque,
             noise=noise,
         )
+        if setup is not None:
+            self.blackboard.clear(np.flatnonzero(setup))
+        progress = np.zeros(self.num_worlds)
         cost = self.options.bandwidth_cost * self.blackboard.normalised_rate().astype(np.float64)
         if result.episode_ended.any():
             self._trial_return += result.episode_return
@@ -187,12 +247,13 @@ class TeamGame:
             done = np.flatnonzero(result.trial_ended)
             if done.size:
                 mean = self._trial_return[done] / self._trial_episodes[done]
-                outcomes = outcome(mean, self.scenario.outcome_scale)
-                self.ledger.record(done, self.trials.normalised_task()[done], outcomes)
+                trial = done, self.trials.normalised_task()[done], outcome(mean, self.scenario.outcome_scale)
+                progress[done] = np.where(self._chosen[done], self.ledger.learning_progress(*trial), 0.0)
+                self.ledger.record(*trial)
             again = np.flatnonzero(result.episode_ended & ~result.trial_ended)
             if again.size:
                 self._draw_channel_noise(again)
-        return result, cost
+        return TeamStep(result, cost, progress)
 
     # -- observing --------------------------------------------------------------------------------------
 
@@ -231,14 +292,17 @@ class TeamGame:
                 board["last_correction"],
                 self.blackboard.trust,
                 board["last_rate"],
-                trials.normalised_active(),
+                np.where(self.setup[:, None], np.float32(0.0), trials.normalised_active()),
             ],
             axis=1,
         )
 
-    def active(self, agent: str) -> bool:
-        """Whether the agent's action has an effect now; the environment role's has none: tasks are drawn."""
-        return AGENTS[agent] in ACTING_ROLES
+    def active(self, agent: str) -> NDArray[np.bool_]:
+        """In which worlds the agent's next action has an effect [B].
+
+        The environment role's has one in a setup step alone, the acting roles' in all other steps.
+        """
+        return ~self.setup if AGENTS[agent] in ACTING_ROLES else self.setup.copy()
 
     # -- cloning ----------------------------------------------------------------------------------------
 
@@ -248,6 +312,8 @@ class TeamGame:
             "trials": self.trials.clone_state(),
             "blackboard": self.blackboard.clone_state(),
             "ledger": self.ledger.clone_state(),
+            "setup": self.setup.copy(),
+            "chosen": self._chosen.copy(),
             "trial_return": self._trial_return.copy(),
             "trial_episodes": self._trial_episodes.copy(),
             "channel_noise": self._channel_noise.copy(),
@@ -258,6 +324,8 @@ class TeamGame:
         self.trials.restore_state(state["trials"])
         self.blackboard.restore_state(state["blackboard"])
         self.ledger.restore_state(state["ledger"])
+        self.setup = state["setup"].copy()
+        self._chosen = state["chosen"].copy()
         self._trial_return = state["trial_return"].copy()
         self._trial_episodes = state["trial_episodes"].copy()
         self._channel_noise = state["channel_noise"].copy()

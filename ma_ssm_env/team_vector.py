@@ -25,6 +25,13 @@ class TeamVectorEnv:
     trial ends begins its next trial in the same step, as `parallel_env(...).reset()` would, and its last
     observation is in `infos["final_obs"]`.
 
+    `infos["setup"]` [B], at reset and step, says which worlds now stand at a setup step, where the action of
+    the environment role alone has an effect (`active(agent)` [B] says the same an agent). Worlds reach it
+    each for itself: some choose a task while others play. Without `task_source="environment"` it is False.
+
+    Under `shared_ledger=True` all worlds read and write one ledger; worlds whose trials end in the same step
+    do not count as earlier to each other. That alone is exempt from the bit-for-bit promise.
+
     Step infos, arrays over worlds: `task_reward`, `rate_cost`, `bits`, `snr` [B, 1] and `channel_noise`
     [B, d] of this step's channel (for learners that differentiate through it), `episode_ended`,
     `episode_return`, `physics_unstable`, `phase`, `reward_<term>`, and, in steps in which a trial ended,
@@ -71,11 +78,11 @@ class TeamVectorEnv:
 
         Args:
             seed: world i starts its random streams anew from `seed + i` (or `seed[i]`).
-            options: `{"task": ...}`: one task for all worlds, or one a world.
+            options: `{"task": ...}`: one task for all worlds, or one a world; there is no setup step then.
         """
         self.game.reset(seed, options)
         self._started = True
-        return self.game.observe(), {}
+        return self.game.observe(), {"setup": self.game.setup.copy()}
 
     def step(
         self, actions: Mapping[str, Any]
@@ -90,10 +97,11 @@ class TeamVectorEnv:
         if not self._started:
             raise RuntimeError(f"{self.scenario.id}: step before reset; call reset() first")
         game = self.game
-        result, cost = game.step(game.checked_actions(actions, batched=True))
+        step = game.step(game.checked_actions(actions, batched=True))
+        result = step.outcome
         infos: Arrays = {
             "task_reward": result.reward.copy(),
-            "rate_cost": cost,
+            "rate_cost": step.cost,
             "bits": game.blackboard.bits.copy(),
             "snr": game.blackboard.snr.copy(),
             "channel_noise": game.blackboard.noise.copy(),
@@ -110,17 +118,24 @@ class TeamVectorEnv:
             infos["final_state"] = game.state()
             infos["_final_obs"] = result.trial_ended.copy()
             game.begin_trials(done)
-        reward = result.reward - cost
+        infos["setup"] = game.setup.copy()
         return (
             game.observe(),
-            {a: reward.copy() if game.active(a) else np.zeros(self.num_envs) for a in self.agents},
+            {a: step.paid(a) for a in self.agents},
             {a: result.trial_ended.copy() for a in self.agents},
             {a: np.zeros(self.num_envs, dtype=bool) for a in self.agents},
             infos,
         )
 
+    def active(self, agent: str) -> NDArray[np.bool_]:
+        """In which worlds the agent's action that answers the present observation has an effect [B]."""
+        return self.game.active(self._known(agent))
+
     def set_tasks(self, tasks: Any | None) -> None:
-        """Pin one task for all worlds, or one a world, for trials that begin from now on; None draws."""
+        """Pin one task for all worlds, or one a world, for trials that begin from now on; None takes it back.
+
+        Trials on a pinned task have no setup step.
+        """
         self.game.trials.set_tasks(tasks)
 
     def state(self) -> Float:

@@ -237,13 +237,17 @@ class TrialBatch:
 
     # -- stepping ---------------------------------------------------------------------------------------
 
-    def step(self, torque: Float) -> Outcome:
-        """One control step of every world under `torque` [B, m]; inner episodes that end begin anew."""
+    def step(self, torque: Float, resting: Mask | None = None) -> Outcome:
+        """One control step of every world under `torque` [B, m]; inner episodes that end begin anew.
+
+        Worlds that are `resting` [B] stand at the start of their trial and stay there, at no reward.
+        """
         physics, options = self.physics, self.options
         before = physics.point
         state_before = (physics.qpos.copy(), physics.qvel.copy())
         phase = self.phase()
-        broken = physics.step(torque * self._mask if self.variation.mask is not None else torque)
+        worked = torque * self._mask if self.variation.mask is not None else torque
+        broken = physics.step(worked, resting)
         if broken is not None:  # what is observed of a broken world is the last state that made sense
             physics.qpos[broken] = _sensible(state_before[0][broken])
             physics.qvel[broken] = _sensible(state_before[1][broken])
@@ -259,11 +263,14 @@ class TrialBatch:
         reward = np.zeros(self.num_worlds)
         for term in terms.values():
             reward += term
+        if resting is not None:
+            reward[resting] = 0.0
+            terms = {name: np.where(resting, 0.0, term) for name, term in terms.items()}
 
-        self.clock += 1
+        self.clock += 1 if resting is None else ~resting
         ended = self.clock >= options.horizon
         if self.variation.ends_unhealthy:
-            ended |= ~well
+            ended |= ~well if resting is None else ~well & ~resting
         last = self.episode + 1 >= options.episodes_per_trial
         unstable = self._never
         if broken is not None:
@@ -277,6 +284,8 @@ class TrialBatch:
         self.last_reward = reward.copy()
         steps = self.clock.copy()
         self.episode_start = np.zeros(self.num_worlds, dtype=np.float32)
+        if resting is not None:
+            self.episode_start[resting] = 1.0
         if options.feedback == "step":
             self.feedback = reward.astype(np.float32)
         else:

@@ -176,6 +176,11 @@ class Variation:
         return self.coordinates if self.active_coordinates is None else self.active_coordinates
 
     @property
+    def changes_dynamics(self) -> bool:
+        """Whether tasks differ in how the body moves, so that its observations tell them apart."""
+        return self.mask is not None or bool(self.fields)
+
+    @property
     def finite(self) -> bool:
         """Whether the law has finitely many tasks, so that train = validation = test."""
         return all(coordinate.kind == "category" for coordinate in self.coordinates)
@@ -247,6 +252,10 @@ class Variation:
     def normalise_active(self, active: Array) -> Array:
         """What is active [..., a] in normalised coordinates."""
         return _normalised(active, self.shown)
+
+    def shown_at_start(self, tasks: Array) -> Array:
+        """What `state()` shows of tasks [N, k] when their trials begin [N, a]: nothing has changed yet."""
+        return self.normalise_active(np.stack([self.active(task, False) for task in tasks]))
 
     def denormalise(self, coordinates: Array) -> Array:
         """Tasks [..., k] from normalised coordinates.

@@ -52,7 +52,21 @@ def random_actions() -> Callable[..., Any]:
     return _random_actions
 
 
-@pytest.fixture(params=list(SCENARIOS))
+def _representatives() -> set[str]:
+    """The first scenario of each body, of each law, and with delayed reward."""
+    first: dict[object, str] = {}
+    for id, known in SCENARIOS.items():
+        for kind in (("body", known.body.name), ("law", known.variation.name), ("delayed", "Delayed" in id)):
+            first.setdefault(kind, id)
+    return set(first.values())
+
+
+def _params() -> list[Any]:
+    few = _representatives()
+    return [pytest.param(id, marks=[] if id in few else pytest.mark.slow) for id in SCENARIOS]
+
+
+@pytest.fixture(params=_params())
 def scenario(request: pytest.FixtureRequest) -> str:
-    """Every scenario's id in turn."""
+    """Every scenario's id in turn; the fast tests play one of each body and one of each law."""
     return request.param

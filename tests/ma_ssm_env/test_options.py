@@ -104,6 +104,8 @@ def test_values_that_an_option_does_not_take(make, name, values, message):
         ("observability", ["all", None], "one of 'split', 'full' is expected"),
         ("absent_roles", ["adaptation", 3, None], "a set of roles is expected, such as {'state_modeling'}"),
         ("muted_roles", ["adaptation", 3, None], "a set of roles is expected, such as {'state_modeling'}"),
+        ("task_source", ["teacher", None], "one of 'distribution', 'environment' is expected"),
+        ("shared_ledger", [1, "yes", None], "True or False is expected"),
     ],
 )
 def test_values_that_an_option_of_the_team_does_not_take(name, values, message):
@@ -126,7 +128,21 @@ def test_someone_must_be_there():
         parallel_env("PointDir-v0", absent_roles=ROLES)
 
 
-@pytest.mark.parametrize("name", ["observability", "bandwidth_cost", "absent_roles", "muted_roles"])
+def test_who_chooses_the_tasks_must_be_there():
+    with pytest.raises(ValueError, match="task_source='environment': the environment role chooses the tasks"):
+        parallel_env("PointDir-v0", task_source="environment", absent_roles={"environment"})
+
+
+@pytest.mark.parametrize("split", ["validation", "test", "ood"])
+def test_proposals_are_tasks_of_the_training_range(split):
+    with pytest.raises(ValueError, match=f"task_source='environment': .*split='{split}' draws none"):
+        parallel_env("HalfCheetahVel-v0", task_source="environment", split=split)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["observability", "bandwidth_cost", "absent_roles", "muted_roles", "task_source", "shared_ledger"],
+)
 def test_options_of_the_team_are_not_the_twins(name):
     for num_envs in (None, 2):
         with pytest.raises(ValueError, match=f"option '{name}' belongs to the five-role team"):
@@ -162,6 +178,8 @@ def test_every_option_reaches_the_environment():
         "split": "ood",
         "num_threads": 2,
         "render_mode": "rgb_array",
+        "task_source": "distribution",
+        "shared_ledger": True,
     }
     assert set(options) | {"reveal_task"} == {field.name for field in dataclasses.fields(Options)}
     made = parallel_env("HalfCheetahVel-v0", **options).options

@@ -19,11 +19,12 @@ def assert_batch_is_singles(assert_identical, random_actions, scenario, worlds, 
     singles = [parallel_env(scenario, **options) for _ in range(worlds)]
     rng = np.random.default_rng(5)
     observations, infos = batch.reset(seed=seed)
-    assert infos == {}
+    assert list(infos) == ["setup"]
     for i, single in enumerate(singles):
         mine, _ = single.reset(seed=seed + i)
         assert_identical(world(observations, i), mine)
         assert_identical(batch.state()[i], single.state())
+        assert bool(infos["setup"][i]) == (options.get("task_source") == "environment")
     ends = 0
     for _ in range(steps):
         actions = random_actions(batch, rng)
@@ -40,6 +41,8 @@ def assert_batch_is_singles(assert_identical, random_actions, scenario, worlds, 
                 for name, value in my_infos[agent].items():
                     if name != "active":
                         assert value == infos[name][i], name
+                    elif not done[i]:
+                        assert value == batch.active(agent)[i]
             if done[i]:
                 ends += 1
                 assert bool(infos["_final_obs"][i])
@@ -66,6 +69,7 @@ def test_world_of_a_batch_is_the_single_environment(scenario, assert_identical, 
         {"sensor_noise": 0.1, "observability": "full", "feedback": "episode"},
         {"absent_roles": {"meta_learning", "environment"}, "muted_roles": {"adaptation"}, "feedback": "none"},
         {"hide_velocities": True, "split": "ood", "sensor_noise": 0.2, "bandwidth_cost": 0.5},
+        {"task_source": "environment", "sensor_noise": 0.1, "feedback": "episode"},
     ],
 )
 @pytest.mark.parametrize("scenario", ["PointGoal-v0", "HalfCheetahVel-v0"])
@@ -77,12 +81,21 @@ def test_so_it_is_over_a_whole_trial(assert_identical, random_actions):
     assert assert_batch_is_singles(assert_identical, random_actions, "HalfCheetahVel-v0", 2, 402) == 2
 
 
-def test_so_it_is_where_worlds_end_at_different_times(assert_identical, random_actions):
+@pytest.mark.parametrize("task_source", ["distribution", "environment"])
+def test_so_it_is_where_worlds_end_at_different_times(task_source, assert_identical, random_actions):
     base = SCENARIOS["PointGoal-v0"]
     body = dataclasses.replace(base.body, healthy=lambda qpos, qvel: np.abs(qvel[:, 0]) < 0.25)
     frail = dataclasses.replace(base, body=body)
     ends = assert_batch_is_singles(
-        assert_identical, random_actions, frail, 4, 60, horizon=8, sensor_noise=0.1, feedback="episode"
+        assert_identical,
+        random_actions,
+        frail,
+        4,
+        60,
+        horizon=8,
+        sensor_noise=0.1,
+        feedback="episode",
+        task_source=task_source,
     )
     assert 4 * (60 // 16) < ends < 4 * 60
     env = vector_env(frail, 4, horizon=8)

@@ -82,13 +82,13 @@ def _judged(record: Record, count: int) -> np.ndarray:
     return mean
 
 
-def speed_table(path: Path) -> str:
-    """The rows of `python -m benchmarks.throughput --out`."""
+def speed_table(path: Path, options: str) -> str:
+    """The rows of `python -m benchmarks.throughput OPTIONS --out PATH`."""
     content = json.loads(path.read_text())
     host = content["host"]
     lines = [
         f"Speed ({host['cpu']}, {host['cores']} cores, MuJoCo {content['versions']['mujoco']}), made by "
-        f"`python -m benchmarks.throughput --out {path.relative_to(ROOT)}`:",
+        f"`python -m benchmarks.throughput {options}--out {path.relative_to(ROOT)}`:",
         "",
         "| what | ours | peer | ratio (lowest to highest) |",
         "|---|---:|---:|---:|",
@@ -102,10 +102,13 @@ def speed_table(path: Path) -> str:
 TABLES: dict[str, Callable[[], str | None]] = {
     "demo": lambda: _records_table("demo"),
     "point": lambda: _records_table("point"),
-    "speed": lambda: (
-        speed_table(RESULTS / "throughput.json") if (RESULTS / "throughput.json").exists() else None
-    ),
+    "speed": lambda: _speed_table("throughput.json", ""),
+    "peers": lambda: _speed_table("peers.json", "--peers "),
 }
+
+
+def _speed_table(file: str, options: str) -> str | None:
+    return speed_table(RESULTS / file, options) if (RESULTS / file).exists() else None
 
 
 def _records_table(folder: str) -> str | None:

@@ -6,6 +6,10 @@
 2. Training: steps per CPU-second of one S5 agent and of the S5 team to tuned Stable-Baselines3 PPO, each on
    one torch thread, acting and learning, evaluation left out.
 
+3. With `--peers`, the environments against what people use today: EnvPool, Gymnasium's vector environments,
+   Multi-Agent MuJoCo (`benchmarks/peers.py`), and hidden dynamics against one model, all in turn in the run;
+   and the memory of 1024 worlds.
+
 Each figure is the median over alternations; each ratio is the median of the ratios within an alternation,
 because the machine's speed drifts.
 """
@@ -14,9 +18,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -26,9 +31,10 @@ import numpy as np
 import torch
 from mujoco.batch import Batch
 
+from benchmarks import peers
 from benchmarks.runner.execute import host, versions
 from benchmarks.runner.methods import METHODS, Job
-from ma_ssm_env import vector_env
+from ma_ssm_env import parallel_env, single_agent_env, vector_env
 from ma_ssm_env.scenarios import find_scenario
 
 Clock = Callable[[], float]
@@ -124,7 +130,108 @@ def training(method: str, scenario: str, steps: int) -> Callable[[], float]:
     return measure
 
 
-def measure_all(scenario: str, worlds: int, alternations: int, training_steps: int) -> list[Comparison]:
+def twin_loop(scenario: str, worlds: int, clock: Clock, steps: int, **options: Any) -> Callable[[], float]:
+    """The single-agent twin's batch under random torques; trials end and begin as they do."""
+
+    def measure() -> float:
+        env = single_agent_env(scenario, worlds, **options)
+        env.reset(seed=0)
+        size = env.single_action_space.shape[0]
+        torques = np.random.default_rng(0).uniform(-1.0, 1.0, (16, worlds, size)).astype(np.float32)
+        began = clock()
+        for step in range(steps):
+            env.step(torques[step % 16])
+        return worlds * steps / (clock() - began)
+
+    return measure
+
+
+def single_world_loop(scenario: str, clock: Clock, steps: int) -> Callable[[], float]:
+    """One world through the PettingZoo API, five roles acting at random."""
+
+    def measure() -> float:
+        env = parallel_env(scenario)
+        env.reset(seed=0)
+        actions = {agent: env.action_space(agent).sample() for agent in env.possible_agents}
+        began = clock()
+        for _ in range(steps):
+            if not env.agents:
+                env.reset()
+            env.step(actions)
+        return steps / (clock() - began)
+
+    return measure
+
+
+def worlds_memory(scenario: str, worlds: int) -> float:
+    """Resident memory that a batch of worlds adds to this process after a step, in MiB."""
+
+    def resident() -> float:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * resource.getpagesize() / 2**20
+
+    before = resident()
+    env = vector_env(scenario, worlds)
+    env.reset(seed=0)
+    env.step({a: np.zeros((worlds, *env.single_action_space(a).shape), np.float32) for a in env.agents})
+    return resident() - before
+
+
+def peer_rows(alternations: int) -> Iterator[Comparison]:
+    """The environments against their peers; a peer that is not installed is said and left out."""
+    cpu, wall = time.process_time, time.perf_counter
+
+    def row(
+        what: str, ours: Callable[[], float], peer: Callable[[], Callable[[], float]]
+    ) -> Iterator[Comparison]:
+        try:
+            yield compare(what, ours, peer(), alternations)
+        except peers.PeerMissing as missing:
+            print(f"{what}: left out: {missing}")
+
+    for body, steps in (("HalfCheetah", 400), ("Ant", 100)):
+        team = f"{body}Vel-v0"
+        yield from row(
+            f"{team}, 256 worlds, five roles, steps per CPU-second, against the bare mujoco.batch loop",
+            team_loop(team, 256, 1, cpu, steps),
+            lambda team=team, steps=steps: bare_loop(team, 256, 1, cpu, steps),  # type: ignore[misc]
+        )
+        for worlds in (64, 256):
+            count = steps * 256 // worlds // 2
+            yield from row(
+                f"{body}-v0 twin, {worlds} worlds, steps per CPU-second, against EnvPool {body}-v5",
+                twin_loop(f"{body}-v0", worlds, cpu, count),
+                lambda body=body, w=worlds, n=count: peers.envpool(body, w, n),  # type: ignore[misc]
+            )
+            for mode in ("sync", "async"):
+                yield from row(
+                    f"{body}-v0 twin, {worlds} worlds, one thread, steps per second, "
+                    f"against Gymnasium make_vec {mode}",
+                    twin_loop(f"{body}-v0", worlds, wall, count // 4),
+                    lambda body=body, w=worlds, n=count // 4, mode=mode: peers.gymnasium_vector(  # type: ignore[misc]
+                        body, w, n, mode
+                    ),
+                )
+    yield from row(
+        "HalfCheetahVel-v0, 64 worlds, five roles, steps per CPU-second, against 64 of Multi-Agent MuJoCo",
+        team_loop("HalfCheetahVel-v0", 64, 1, cpu, 400),
+        lambda: peers.multi_agent_mujoco(64, 100),
+    )
+    yield from row(
+        "HalfCheetahVel-v0, one world, five roles, steps per CPU-second, against one of Multi-Agent MuJoCo",
+        single_world_loop("HalfCheetahVel-v0", cpu, 4000),
+        lambda: peers.multi_agent_mujoco(1, 4000),
+    )
+    yield from row(
+        "HalfCheetahRandParams-v0 twin, 256 worlds, steps per CPU-second, against one model",
+        twin_loop("HalfCheetahRandParams-v0", 256, cpu, 400),
+        lambda: twin_loop("HalfCheetah-v0", 256, cpu, 400),
+    )
+
+
+def measure_all(
+    scenario: str, worlds: int, alternations: int, training_steps: int, with_peers: bool = False
+) -> list[Comparison]:
     """All rows, in order; each is printed when it is measured."""
     torch.set_num_threads(1)
     horizon = find_scenario(scenario).horizon * find_scenario(scenario).episodes_per_trial
@@ -138,6 +245,11 @@ def measure_all(scenario: str, worlds: int, alternations: int, training_steps: i
             flush=True,
         )
 
+    if with_peers:
+        for row in peer_rows(alternations):
+            add(row)
+        print(f"1024 worlds of HalfCheetahVel-v0: {worlds_memory('HalfCheetahVel-v0', 1024):.0f} MiB")
+        return rows
     for threads, clock, name in ((1, time.process_time, "CPU-second"), (2, time.perf_counter, "second")):
         add(
             compare(
@@ -171,6 +283,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--worlds", type=int, default=256, help="worlds of the environment rows")
     parser.add_argument("--alternations", type=int, default=5, help="times that both are measured in turn")
     parser.add_argument("--training-steps", type=int, default=25_600, help="control steps of a training row")
+    parser.add_argument(
+        "--peers", action="store_true", help="measure the environments against their peers instead"
+    )
     parser.add_argument("--out", type=Path, help="write the rows as JSON here")
     given = parser.parse_args(arguments)
     try:
@@ -178,7 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    rows = measure_all(given.scenario, given.worlds, given.alternations, given.training_steps)
+    rows = measure_all(given.scenario, given.worlds, given.alternations, given.training_steps, given.peers)
     if given.out:
         content: dict[str, Any] = {
             "host": host(),

@@ -15,7 +15,7 @@ def test_tables_are_made_of_the_committed_records():
     assert readme.filled(TEXT) == TEXT, "stale; run: python -m benchmarks.readme"
 
 
-@pytest.mark.parametrize("name", ["demo", "point", "speed"])
+@pytest.mark.parametrize("name", ["demo", "point", "speed", "peers"])
 def test_a_table_changes_with_its_records(name, monkeypatch):
     monkeypatch.setitem(readme.TABLES, name, lambda: "| other | numbers |")
     made = readme.filled(TEXT)

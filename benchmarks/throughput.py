@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import resource
 import sys
 import time
@@ -164,7 +165,13 @@ def single_world_loop(scenario: str, clock: Clock, steps: int) -> Callable[[], f
 
 
 def worlds_memory(scenario: str, worlds: int) -> float:
-    """Resident memory that a batch of worlds adds to this process after a step, in MiB."""
+    """Resident memory that a batch of worlds adds to a fresh process after a step, in MiB."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        added: float = pool.apply(_added_memory, (scenario, worlds))
+    return added
+
+
+def _added_memory(scenario: str, worlds: int) -> float:
 
     def resident() -> float:
         with open("/proc/self/statm") as file:

@@ -61,3 +61,9 @@ def test_a_missing_peer_says_how_it_is_installed(name, monkeypatch):
 def test_an_unknown_scenario_is_bad_usage(capsys):
     assert throughput.main(["--scenario", "PointDor-v0"]) == 2
     assert "did you mean PointDir-v0?" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_memory_of_worlds_grows_with_their_number():
+    few, many = (throughput.worlds_memory("HalfCheetahVel-v0", count) for count in (1, 1024))
+    assert 0 < few < many

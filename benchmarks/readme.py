@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.records import Record, read_records
+from benchmarks.record_store import read_records
+from benchmarks.records import Record
 from benchmarks.report.methods import methods_by_name
 from benchmarks.report.references import default_path, read_references
 from benchmarks.stats import bootstrap_interval

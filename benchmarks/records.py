@@ -1,11 +1,8 @@
-"""Records: one JSON file for each finished training run, `DIRECTORY/records/<key>.json`.
+"""Records: what one finished training run asked for and gave, as typed values and as JSON.
 
 A record says what ran (`Run`), with which software, what came out (`Result`) and how long it took
-(`Timings`). It is written beside its place and renamed into it, so a killed run leaves no half record. A file
-that cannot be read is moved to `records/damaged/` and named in a `RecordWarning`: reading never stops for it.
-
-Two runs are equal when everything but their suite and their command is equal; that identity is the file's
-name, so `find_record(directory, run)` tells a runner whether a run is finished.
+(`Timings`). Two runs are equal when everything but their suite and their command is equal; `record_key` is
+that identity as a name. Where records lie, and how they get there, is in `benchmarks.record_store`.
 """
 
 from __future__ import annotations
@@ -13,12 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,10 +29,6 @@ class RecordError(ValueError):
 
 class NewerSchemaError(RecordError):
     """A record that a newer version of this code wrote: nothing is wrong with it."""
-
-
-class RecordWarning(UserWarning):
-    """A file in the records folder was set aside or left out."""
 
 
 @dataclass(frozen=True)
@@ -293,96 +283,6 @@ def record_key(run: Run) -> str:
     )
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:12]
     return f"{run.scenario}--{run.method}--seed{run.seed}--{digest}"
-
-
-def record_path(directory: str | os.PathLike[str], run: Run) -> Path:
-    """Where the record of `run` is, or will be."""
-    return Path(directory) / "records" / f"{record_key(run)}.json"
-
-
-def write_record(directory: str | os.PathLike[str], record: Record) -> Path:
-    """Write a record so that it is either there and whole, or not there; returns its path.
-
-    A record of an equal run is replaced.
-    """
-    path = record_path(directory, record.run)
-    text = json.dumps(record.to_json(), indent=None, separators=(",", ":"), allow_nan=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.tmp")  # the name that readers do not look for
-    try:
-        with open(beside, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    if hasattr(os, "O_DIRECTORY"):  # the rename itself must survive a loss of power
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    return path
-
-
-def read_records(directory: str | os.PathLike[str]) -> list[Record]:
-    """All records of a folder in the order of their names; an empty list where there is none.
-
-    A damaged file is moved to `records/damaged/` and named in a `RecordWarning`.
-    """
-    paths = sorted((Path(directory) / "records").glob("*.json"))
-    return [record for path in paths if (record := _read(path)) is not None]
-
-
-def find_record(directory: str | os.PathLike[str], run: Run) -> Record | None:
-    """The record of `run`, or None where the run has not finished: what a runner asks before it trains."""
-    path = record_path(directory, run)
-    return _read(path) if path.is_file() else None
-
-
-def _read(path: Path) -> Record | None:
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        return None  # moved by another reader in the meantime
-    except OSError as error:
-        warnings.warn(f"{path}: left out: {error}", RecordWarning, stacklevel=3)
-        return None
-    except UnicodeDecodeError as error:
-        _set_aside(path, str(error))
-        return None
-    try:
-        record = Record.from_json(json.loads(text))
-        _require(
-            path.stem == record_key(record.run),
-            "name",
-            path.name,
-            f"its run says {record_key(record.run)}.json; it was edited or copied",
-        )
-    except NewerSchemaError as error:
-        warnings.warn(f"{path}: left out: {error}", RecordWarning, stacklevel=3)
-    except (ValueError, TypeError, RecursionError) as error:
-        _set_aside(path, str(error))
-    else:
-        return record
-    return None
-
-
-def _set_aside(path: Path, reason: str) -> None:
-    folder = path.parent / "damaged"
-    target = folder / path.name
-    number = 1
-    while target.exists():
-        target = folder / f"{path.stem}.{number}{path.suffix}"
-        number += 1
-    try:
-        folder.mkdir(exist_ok=True)
-        os.replace(path, target)
-        outcome = f"moved to {target}"
-    except OSError as error:
-        outcome = f"left out, and could not be moved ({error})"
-    warnings.warn(f"{path}: damaged: {reason}; {outcome}; run it again", RecordWarning, stacklevel=4)
 
 
 def _run_json(run: Run) -> dict[str, Any]:

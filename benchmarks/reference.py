@@ -21,7 +21,8 @@ import numpy as np
 
 import ma_ssm_env
 from baselines.reference import twin_floor
-from benchmarks.records import Record, find_record
+from benchmarks.record_store import find_record
+from benchmarks.records import Record
 from benchmarks.runner.execute import plan, versions
 from benchmarks.runner.schedule import run_all
 from benchmarks.runner.suites import Suite

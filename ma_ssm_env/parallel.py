@@ -52,7 +52,7 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         self.state_space = self.game.state_space
         self._terms = ["reward_" + name for name in self.scenario.variation.terms]
         self._started = False
-        self._renderer: Renderer | None = None
+        self._renderer = Renderer(self.game.trials.physics)
 
     def observation_space(self, agent: str) -> Box[np.float32]:
         """The agent's observations: float32, field by field as in `observation_fields(agent)`."""
@@ -154,17 +154,11 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
 
     def render(self) -> NDArray[np.uint8] | None:
         """A frame [480, 640, 3] under `render_mode="rgb_array"`, else None."""
-        if self.render_mode is None:
-            return None
-        if self._renderer is None:
-            self._renderer = Renderer(self.game.trials.physics)
-        return self._renderer.frame(0)
+        return None if self.render_mode is None else self._renderer.frame(0)
 
     def close(self) -> None:
         """Release the renderer; closing twice is fine."""
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
+        self._renderer.close()
 
     def clone_state(self) -> dict[str, Any]:
         """Everything that decides how this trial and later ones go on."""

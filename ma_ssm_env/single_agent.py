@@ -143,7 +143,7 @@ class SingleAgentEnv(gym.Env[Float, Float]):
         self.action_space = self.game.action_space
         self.state_space = self.game.state_space
         self._running = False
-        self._renderer: Renderer | None = None
+        self._renderer = Renderer(self.game.trials.physics)
 
     def observation_fields(self) -> dict[str, slice]:
         """Where each field lies in the observation."""
@@ -198,17 +198,11 @@ class SingleAgentEnv(gym.Env[Float, Float]):
 
     def render(self) -> Any:
         """A frame [480, 640, 3] under `render_mode="rgb_array"`, else None."""
-        if self.render_mode is None:
-            return None
-        if self._renderer is None:
-            self._renderer = Renderer(self.game.trials.physics)
-        return self._renderer.frame(0)
+        return None if self.render_mode is None else self._renderer.frame(0)
 
     def close(self) -> None:
         """Release the renderer; closing twice is fine."""
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
+        self._renderer.close()
 
     def clone_state(self) -> dict[str, Any]:
         """Everything that decides how this trial and later ones go on."""
@@ -261,7 +255,7 @@ class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.state_space = self.game.state_space
-        self._renderer: Renderer | None = None
+        self._renderer = Renderer(self.game.trials.physics)
         self._started = False
 
     def observation_fields(self) -> dict[str, slice]:
@@ -322,19 +316,12 @@ class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
         """A tuple of frames, one a world, under `render_mode="rgb_array"`, else None."""
         if self.render_mode is None:
             return None
-        if self._renderer is None:
-            self._renderer = Renderer(self.game.trials.physics)
         return tuple(self._renderer.frame(world) for world in range(self.num_envs))
 
     def close_extras(self, **kwargs: Any) -> None:
         """Release the renderer."""
         del kwargs
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_renderer": None}
+        self._renderer.close()
 
     def clone_state(self) -> dict[str, Any]:
         """Everything that decides how the worlds go on."""

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import benchmarks
-from benchmarks.records import Record, read_records
+from benchmarks.record_store import read_records
+from benchmarks.records import Record
 from benchmarks.report.markdown import markdown_report
 from benchmarks.report.methods import methods_by_name
 from benchmarks.report.page import Report, html_page

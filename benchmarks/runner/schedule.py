@@ -14,7 +14,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.records import Run, find_record, record_key, write_record
+from benchmarks.record_store import find_record, write_record
+from benchmarks.records import Run, record_key
 from benchmarks.runner.execute import execute
 from benchmarks.runner.methods import METHODS
 
@@ -109,6 +110,7 @@ def _work(run: Run, directory: str, messages: Any) -> None:
         write_record(directory, record)
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception:
+    except Exception:  # whatever a method raises: its run is reported as failed, with the traceback, and the
+        # others go on; the exit status of the whole command is 1
         messages.put(("failed", key, traceback.format_exc()))
         sys.exit(1)

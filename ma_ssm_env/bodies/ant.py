@@ -15,15 +15,13 @@ Left out: Gymnasium's contact forces, both from the observation and as a cost.
 
 from __future__ import annotations
 
+from functools import partial
+
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from ma_ssm_env.bodies.body import Array, Body, load_gymnasium
-
-
-def _load() -> mujoco.MjModel:
-    return load_gymnasium("ant.xml")
 
 
 def _start(model: mujoco.MjModel, generator: np.random.Generator) -> tuple[Array, Array]:
@@ -40,7 +38,7 @@ def _healthy(qpos: Array, qvel: Array) -> NDArray[np.bool_]:
 
 ANT = Body(
     name="Ant",
-    load=_load,
+    load=partial(load_gymnasium, "ant.xml"),
     frame_skip=5,
     root=(0, 1),
     start=_start,

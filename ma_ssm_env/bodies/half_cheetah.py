@@ -6,14 +6,12 @@ It cannot fall: there is no health limit.
 
 from __future__ import annotations
 
+from functools import partial
+
 import mujoco
 import numpy as np
 
 from ma_ssm_env.bodies.body import Array, Body, load_gymnasium
-
-
-def _load() -> mujoco.MjModel:
-    return load_gymnasium("half_cheetah.xml")
 
 
 def _start(model: mujoco.MjModel, generator: np.random.Generator) -> tuple[Array, Array]:
@@ -23,7 +21,7 @@ def _start(model: mujoco.MjModel, generator: np.random.Generator) -> tuple[Array
 
 HALF_CHEETAH = Body(
     name="HalfCheetah",
-    load=_load,
+    load=partial(load_gymnasium, "half_cheetah.xml"),
     frame_skip=5,
     root=(0,),
     start=_start,

@@ -8,21 +8,14 @@ left out.
 
 from __future__ import annotations
 
-import mujoco
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ma_ssm_env.bodies.body import Array, Body, load_gymnasium, uniform_start
 
 _STATE_LIMIT = 100.0
-
-
-def _load() -> mujoco.MjModel:
-    return load_gymnasium("hopper.xml")
-
-
-def _start(model: mujoco.MjModel, generator: np.random.Generator) -> tuple[Array, Array]:
-    return uniform_start(model, generator, 0.005)
 
 
 def _healthy(qpos: Array, qvel: Array) -> NDArray[np.bool_]:
@@ -34,10 +27,10 @@ def _healthy(qpos: Array, qvel: Array) -> NDArray[np.bool_]:
 
 HOPPER = Body(
     name="Hopper",
-    load=_load,
+    load=partial(load_gymnasium, "hopper.xml"),
     frame_skip=4,
     root=(0,),
-    start=_start,
+    start=partial(uniform_start, spread=0.005),
     control_cost=1e-3,
     healthy=_healthy,
     source="gymnasium Hopper-v5",

@@ -15,19 +15,12 @@ the contact cost.
 
 from __future__ import annotations
 
-import mujoco
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ma_ssm_env.bodies.body import Array, Body, load_gymnasium, uniform_start
-
-
-def _load() -> mujoco.MjModel:
-    return load_gymnasium("humanoid.xml")
-
-
-def _start(model: mujoco.MjModel, generator: np.random.Generator) -> tuple[Array, Array]:
-    return uniform_start(model, generator, 0.01)
 
 
 def _healthy(qpos: Array, qvel: Array) -> NDArray[np.bool_]:
@@ -39,10 +32,10 @@ def _healthy(qpos: Array, qvel: Array) -> NDArray[np.bool_]:
 
 HUMANOID = Body(
     name="Humanoid",
-    load=_load,
+    load=partial(load_gymnasium, "humanoid.xml"),
     frame_skip=5,
     root=(0, 1),
-    start=_start,
+    start=partial(uniform_start, spread=0.01),
     control_cost=0.1,
     healthy=_healthy,
     source="gymnasium Humanoid-v5",

@@ -8,26 +8,16 @@ The paid velocity is that of the front link's frame, as in Gymnasium, not that o
 
 from __future__ import annotations
 
-import mujoco
-import numpy as np
+from functools import partial
 
-from ma_ssm_env.bodies.body import Array, Body, load_gymnasium, uniform_start
-
-
-def _load() -> mujoco.MjModel:
-    return load_gymnasium("swimmer.xml")
-
-
-def _start(model: mujoco.MjModel, generator: np.random.Generator) -> tuple[Array, Array]:
-    return uniform_start(model, generator, 0.1)
-
+from ma_ssm_env.bodies.body import Body, load_gymnasium, uniform_start
 
 SWIMMER = Body(
     name="Swimmer",
-    load=_load,
+    load=partial(load_gymnasium, "swimmer.xml"),
     frame_skip=4,
     root=(0, 1),
-    start=_start,
+    start=partial(uniform_start, spread=0.1),
     control_cost=1e-4,
     healthy=None,
     source="gymnasium Swimmer-v5",

@@ -8,19 +8,12 @@ Gymnasium's is left out.
 
 from __future__ import annotations
 
-import mujoco
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ma_ssm_env.bodies.body import Array, Body, load_gymnasium, uniform_start
-
-
-def _load() -> mujoco.MjModel:
-    return load_gymnasium("walker2d_v5.xml")
-
-
-def _start(model: mujoco.MjModel, generator: np.random.Generator) -> tuple[Array, Array]:
-    return uniform_start(model, generator, 0.005)
 
 
 def _healthy(qpos: Array, qvel: Array) -> NDArray[np.bool_]:
@@ -32,10 +25,10 @@ def _healthy(qpos: Array, qvel: Array) -> NDArray[np.bool_]:
 
 WALKER2D = Body(
     name="Walker2d",
-    load=_load,
+    load=partial(load_gymnasium, "walker2d_v5.xml"),
     frame_skip=4,
     root=(0,),
-    start=_start,
+    start=partial(uniform_start, spread=0.005),
     control_cost=1e-3,
     healthy=_healthy,
     source="gymnasium Walker2d-v5",

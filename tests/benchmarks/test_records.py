@@ -7,20 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.records import (
-    CurvePoint,
-    Evaluation,
-    Record,
-    RecordError,
-    RecordWarning,
-    Result,
-    Run,
-    Timings,
-    find_record,
-    read_records,
-    record_key,
-    write_record,
-)
+from benchmarks.record_store import RecordWarning, find_record, read_records, write_record
+from benchmarks.records import CurvePoint, Evaluation, Record, RecordError, Result, Run, Timings, record_key
 
 
 def make_run(**changes):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import benchmarks.reference
-from benchmarks.records import Evaluation, Record, Result, Timings, write_record
+from benchmarks.record_store import write_record
+from benchmarks.records import Evaluation, Record, Result, Timings
 from benchmarks.reference import BUDGETS, ORACLES, RANDOM_TRIALS, blind_ceiling, main, measure
 from benchmarks.report.references import read_references
 from benchmarks.runner.execute import plan

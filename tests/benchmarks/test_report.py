@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timings, write_record
+from benchmarks.record_store import write_record
+from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timings
 from benchmarks.report.__main__ import main, write_report
 from benchmarks.report.methods import methods_by_name
 

@@ -17,7 +17,8 @@ import pytest
 import baselines.sb3
 import baselines.vec_env
 import benchmarks
-from benchmarks.records import find_record, read_records, record_key, record_path
+from benchmarks.record_store import find_record, read_records, record_path
+from benchmarks.records import record_key
 from benchmarks.report.__main__ import main as report
 from benchmarks.run import main
 from benchmarks.runner import schedule

@@ -1,6 +1,6 @@
 """What several tests of the environments need: bitwise comparison and random actions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,12 +61,18 @@ def _representatives() -> set[str]:
     return set(first.values())
 
 
-def _params() -> list[Any]:
+def _params(ids: Iterable[str]) -> list[Any]:
     few = _representatives()
-    return [pytest.param(id, marks=[] if id in few else pytest.mark.slow) for id in SCENARIOS]
+    return [pytest.param(id, marks=[] if id in few else pytest.mark.slow) for id in ids]
 
 
-@pytest.fixture(params=_params())
+@pytest.fixture(params=_params(id for id, known in SCENARIOS.items() if known.variation.size))
+def hidden_scenario(request: pytest.FixtureRequest) -> str:
+    """As `scenario`, of those that have more than one task."""
+    return request.param
+
+
+@pytest.fixture(params=_params(SCENARIOS))
 def scenario(request: pytest.FixtureRequest) -> str:
     """Every scenario's id in turn; the fast tests play one of each body and one of each law."""
     return request.param

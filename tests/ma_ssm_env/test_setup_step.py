@@ -134,10 +134,9 @@ def test_health_is_not_looked_at_before_the_body_moves(random_actions):
     assert all(env.step(actions)[2].values())
 
 
-def test_no_role_sees_the_proposal(scenario, random_actions, assert_identical):
+def test_no_role_sees_the_proposal(hidden_scenario, random_actions, assert_identical):
     """Without feedback two proposals give the same observations until the ledger shows the trial."""
-    if SCENARIOS[scenario].variation.size == 0:
-        pytest.skip("one task")
+    scenario = hidden_scenario
     one, two = team(scenario, feedback="none"), team(scenario, feedback="none")
     assert_identical(one.reset(seed=0), two.reset(seed=0))
     rng = np.random.default_rng(0)

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 from ma_ssm_env.parallel import parallel_env
 from ma_ssm_env.policy import Policy, neutral_policy, random_policy
+from ma_ssm_env.roles import AGENTS
 from ma_ssm_env.scenarios import Scenario
 from ma_ssm_env.single_agent import single_agent_env
 
@@ -35,8 +36,8 @@ def twin_floor(floor: Floor, scenario: str | Scenario) -> Policy:
 
 
 def team_floor(floor: Floor, scenario: str | Scenario, **options: Any) -> dict[str, Policy]:
-    """The floor of the five-role team: a policy for each agent that is present under `options`."""
+    """The floor of the five-role team: role -> policy, for the roles that are present under `options`."""
     env = parallel_env(scenario, **options)
-    sizes = {agent: int(env.action_space(agent).shape[0]) for agent in env.possible_agents}
+    sizes = {AGENTS[agent]: int(env.action_space(agent).shape[0]) for agent in env.possible_agents}
     env.close()
-    return {agent: floor_policy(floor, size) for agent, size in sizes.items()}
+    return {role: floor_policy(floor, size) for role, size in sizes.items()}

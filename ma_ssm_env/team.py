@@ -156,7 +156,6 @@ class TeamGame:
             for role in ROLES
             for field in ROLE_TABLE[role].acts
         }
-        self._sizes = sizes
 
     # -- starting ---------------------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@ import pytest
 
 from baselines.reference import FLOORS, floor_policy, team_floor, twin_floor
 from ma_ssm_env import Policy, parallel_env, single_agent_env
+from ma_ssm_env.evaluation import evaluate
+from ma_ssm_env.roles import ROLE_TABLE
 
 
 @pytest.mark.parametrize("floor", FLOORS)
@@ -25,16 +27,14 @@ def test_the_floor_plays_the_twin(floor: str) -> None:
 @pytest.mark.parametrize("floor", FLOORS)
 def test_the_floor_plays_every_role_that_is_present(floor: str) -> None:
     options = {"absent_roles": {"environment"}}
+    players = team_floor(floor, "PointDir-v0", **options)
     env = parallel_env("PointDir-v0", **options)
-    policies = team_floor(floor, "PointDir-v0", **options)
-    assert set(policies) == set(env.possible_agents)
-    observations, _ = env.reset(seed=0)
-    rng = np.random.default_rng(0)
-    actions = {
-        agent: policy.act(observations[agent][None], None, rng)[0][0] for agent, policy in policies.items()
-    }
-    assert all(actions[agent].shape == env.action_space(agent).shape for agent in policies)
-    env.step(actions)
+    assert [ROLE_TABLE[role].agent for role in players] == env.possible_agents
+    found = evaluate("PointDir-v0", players, trials=1, horizon=5)
+    assert found.returns.shape == (20, 1, 2)
+    assert (np.abs(found.returns) < 5).all()
+    moved = evaluate("PointDir-v0", team_floor("zero", "PointDir-v0"), trials=1, horizon=5)
+    assert (found.returns == moved.returns).all() == (floor == "zero")
 
 
 def test_an_unknown_floor_is_refused() -> None:

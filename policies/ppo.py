@@ -223,7 +223,7 @@ class Ppo:
             with torch.no_grad():
                 kls.append(float((ratio - 1.0 - log_ratio).mean()))
                 clipped.append(float(((ratio - 1.0).abs() > config.clip).float().mean()))
-        values = network.critic(batch.states, features, batch.starts, batch.memories["critic"])
+        values, _ = network.critic(batch.states, features, batch.starts, batch.memories["critic"])
         value_loss = (values - batch.returns).square().mean()
         loss = surrogate + config.value * value_loss - config.entropy * entropy
         return loss, {

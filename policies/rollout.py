@@ -101,11 +101,9 @@ class Collector:
             now = slice(start, start + segment)
             memories["critic"].append(self._critic_memory)
             parts = [features[role][now] for role in roles]
-            values[now] = network.critic(critic_inputs[now], parts, starts[now], self._critic_memory)
-            if self._critic_memory.shape[1]:
-                self._critic_memory = network.critic.following(
-                    critic_inputs[now], parts, starts[now], self._critic_memory
-                )
+            values[now], self._critic_memory = network.critic(
+                critic_inputs[now], parts, starts[now], self._critic_memory
+            )
         return Rollout(
             observations=observations,
             actions=actions,
@@ -133,5 +131,5 @@ class Collector:
             )
             parts.append(features[None])
         state = critic_input(self.game, self.game.state(), self._observations, network.critic.privileged)
-        value: Tensor = network.critic(state[None], parts, self._starts[None], self._critic_memory)[0]
-        return value
+        values: Tensor = network.critic(state[None], parts, self._starts[None], self._critic_memory)[0]
+        return values[0]

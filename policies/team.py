@@ -58,17 +58,21 @@ class Critic(nn.Module):
         self.core = make_core(CoreConfig(kind=kind, width=config.critic_width), inputs, generator)
         self.head = linear(config.critic_width, 1, 1.0, generator)
 
-    def forward(self, state: Tensor, features: list[Tensor], starts: Tensor, memory: Tensor) -> Tensor:
-        """V [T, B] from states [T, B, S], features of each actor [T, B, D], starts [T, B] and memory."""
-        inputs = torch.cat([self.normaliser(state), *features], dim=-1)
-        value: Tensor = self.head(self.core(inputs, starts, memory)[0])
-        return value.squeeze(-1)
+    def forward(
+        self, state: Tensor, features: list[Tensor], starts: Tensor, memory: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """V [T, B] and the memory after the sequence.
 
-    def following(self, state: Tensor, features: list[Tensor], starts: Tensor, memory: Tensor) -> Tensor:
-        """Memory [B, S] after the sequence."""
+        Args:
+            state: what the critic reads beside the features [T, B, S].
+            features: of each actor [T, B, D].
+            starts: 1 where step t is the first of a trial [T, B].
+            memory: before the sequence; none where the core has none [B, M].
+        """
         inputs = torch.cat([self.normaliser(state), *features], dim=-1)
-        memory_after: Tensor = self.core(inputs, starts, memory)[1]
-        return memory_after
+        hidden, memory = self.core(inputs, starts, memory)
+        value: Tensor = self.head(hidden)
+        return value.squeeze(-1), memory
 
 
 class TeamNetwork(nn.Module):

@@ -103,7 +103,7 @@ def test_sequences_from_the_recorded_memory_give_what_acting_gave(core: str, pri
                 actions = means + std * rollout.noise[role][now]
                 torch.testing.assert_close(actions, rollout.actions[role][now], rtol=0, atol=2e-5)
                 features.append(feature)
-            values = network.critic(
+            values, _ = network.critic(
                 rollout.states[now], features, rollout.starts[now], rollout.memories["critic"][number]
             )
             torch.testing.assert_close(values, rollout.values[now], rtol=0, atol=2e-5)

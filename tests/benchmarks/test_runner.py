@@ -410,10 +410,8 @@ def test_a_killed_suite_goes_on_and_ends_with_the_same_records(undisturbed, tmp_
         start_new_session=True,  # so that its workers can be killed with it
     )
     try:
-        deadline = time.monotonic() + 120
         while not contents(tmp_path):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
+            assert process.poll() is None, "the suite ended without a record"
             time.sleep(0.01)
     finally:
         os.killpg(process.pid, signal.SIGKILL)

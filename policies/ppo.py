@@ -4,7 +4,8 @@ Implementation details, numbered as on the algorithm's page:
  1. one advantage for all roles, from one critic; a clipped surrogate for each role, summed;
  2. values flow across inner episodes and end with the trial (`returns.py`);
  3. rewards are divided by the running deviation of the discounted return;
- 4. observation statistics are frozen inside an iteration, so that the first ratio is 1;
+ 4. observation statistics are frozen inside an iteration, so that the first ratio is 1, and observations
+    are normalised once for all its minibatches;
  5. minibatches are whole segments with the memory that acting had at their start, all roles together;
  6. `differentiable` communication: the belief is computed anew in each minibatch, goes through the recorded
     channel (rates, noise), and replaces the received belief in the receivers' observations; the sender
@@ -18,14 +19,16 @@ Sources: Schulman et al. 2017; MAPPO, Yu et al. 2022; DIAL, Foerster et al. 2016
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from policies.channel import received_sequence, straight_through_clip
 from policies.cores import Core
+from policies.flat_parameters import FlatParameters
 from policies.normaliser import ReturnScale
 from policies.returns import generalised_advantages
 from policies.rollout import Rollout
@@ -84,7 +87,10 @@ class PpoConfig:
 
 @dataclass
 class Segments:
-    """A rollout cut into sequences [L, N, ...] of L = `segment` steps, N = worlds x segments."""
+    """A rollout cut into sequences [L, N, ...] of L = `segment` steps, N = worlds x segments.
+
+    Observations and states are normalised: the statistics stand still inside an iteration.
+    """
 
     observations: dict[str, Tensor]
     actions: dict[str, Tensor]
@@ -99,26 +105,43 @@ class Segments:
     snr: Tensor | None
     channel_noise: Tensor | None
 
-    def take(self, rows: Tensor) -> Segments:
-        """The sequences `rows`."""
+    def shuffled(self, order: Tensor, minibatches: int) -> Iterator[Segments]:
+        """The sequences in `order` [N], cut into `minibatches` [L, N / minibatches, ...].
 
-        def pick(x: Tensor) -> Tensor:
-            return x[:, rows]
+        Each field is gathered once for all minibatches, which lie one after the other in memory.
+        """
+        length, count = self.starts.shape
+        rows = order.view(minibatches, 1, -1) + count * torch.arange(length, device=order.device)[:, None]
 
-        return Segments(
-            observations={k: pick(v) for k, v in self.observations.items()},
-            actions={k: pick(v) for k, v in self.actions.items()},
-            noise={k: pick(v) for k, v in self.noise.items()},
-            log_probs={k: pick(v) for k, v in self.log_probs.items()},
-            memories={k: v[rows] for k, v in self.memories.items()},
-            starts=pick(self.starts),
-            states=pick(self.states),
-            advantages=pick(self.advantages),
-            returns=pick(self.returns),
-            values=pick(self.values),
-            snr=None if self.snr is None else pick(self.snr),
-            channel_noise=None if self.channel_noise is None else pick(self.channel_noise),
-        )
+        def gather(x: Tensor) -> list[Tensor]:  # [L, N, ...] -> minibatches of [L, n, ...]
+            picked = x.flatten(0, 1).index_select(0, rows.flatten())
+            return list(picked.view(minibatches, length, -1, *x.shape[2:]).unbind(0))
+
+        def gather_all(fields: dict[str, Tensor]) -> dict[str, list[Tensor]]:
+            return {name: gather(x) for name, x in fields.items()}
+
+        observations, actions = gather_all(self.observations), gather_all(self.actions)
+        noise, log_probs = gather_all(self.noise), gather_all(self.log_probs)
+        memories = {k: v.index_select(0, order).chunk(minibatches) for k, v in self.memories.items()}
+        starts, states, values = gather(self.starts), gather(self.states), gather(self.values)
+        advantages, returns = gather(self.advantages), gather(self.returns)
+        snr = None if self.snr is None else gather(self.snr)
+        channel_noise = None if self.channel_noise is None else gather(self.channel_noise)
+        for i in range(minibatches):
+            yield Segments(
+                observations={k: v[i] for k, v in observations.items()},
+                actions={k: v[i] for k, v in actions.items()},
+                noise={k: v[i] for k, v in noise.items()},
+                log_probs={k: v[i] for k, v in log_probs.items()},
+                memories={k: v[i] for k, v in memories.items()},
+                starts=starts[i],
+                states=states[i],
+                advantages=advantages[i],
+                returns=returns[i],
+                values=values[i],
+                snr=None if snr is None else snr[i],
+                channel_noise=None if channel_noise is None else channel_noise[i],
+            )
 
 
 class Ppo:
@@ -136,11 +159,12 @@ class Ppo:
         self.network, self.config, self.generator = network, config, generator
         self.differentiable = communication == "differentiable" and SENDER in network.roles
         slow = [p for m in network.modules() if isinstance(m, Core) for p in m.memory_parameters()]
-        chosen = {id(p) for p in slow}
-        fast = [p for p in network.parameters() if id(p) not in chosen]
-        groups = [{"params": fast, "share": 1.0}]
-        if slow:
-            groups.append({"params": slow, "share": config.memory_learning_rate})
+        self.parameters = FlatParameters([*network.actors.values(), network.critic], slow)
+        shares = (1.0, config.memory_learning_rate)  # there is no second vector where no core has memory
+        groups = [
+            {"params": [vector], "share": share}
+            for vector, share in zip(self.parameters.vectors, shares, strict=False)
+        ]
         self.optimiser = torch.optim.Adam(groups, lr=config.learning_rate, eps=1e-5, fused=True)
         self.return_scale = ReturnScale(config.num_worlds, config.gamma)
 
@@ -165,18 +189,16 @@ class Ppo:
         for _ in range(config.epochs):
             order = torch.randperm(count, generator=self.generator)
             kl = 0.0
-            for rows in order.chunk(config.minibatches):
-                loss, metrics = self._loss(batch.take(rows))
+            for minibatch in batch.shuffled(order, config.minibatches):
+                loss, metrics = self._loss(minibatch)
                 if not math.isfinite(metrics["loss"]):
                     raise FloatingPointError(
                         f"loss is {metrics['loss']} after {updates} updates of this iteration"
                     )
-                self.optimiser.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                for part in (*network.actors.values(), network.critic):
-                    norm = nn.utils.clip_grad_norm_(part.parameters(), config.gradient_norm)
-                    if not math.isfinite(float(norm)):
-                        raise FloatingPointError(f"a gradient is {float(norm)} after {updates} updates")
+                self.parameters.differentiate(loss)
+                for norm in self.parameters.clip(config.gradient_norm):
+                    if not math.isfinite(norm):
+                        raise FloatingPointError(f"a gradient is {norm} after {updates} updates")
                 self.optimiser.step()
                 updates += 1
                 kl += metrics["kl"] / config.minibatches
@@ -208,7 +230,7 @@ class Ppo:
         advantages = (batch.advantages - batch.advantages.mean()) / (batch.advantages.std() + 1e-8)
         for role in network.roles:  # the sender is first in the order of roles
             actor = network.actor(role)
-            means, feature = actor.sequence(observations[role], batch.starts, batch.memories[role])
+            means, feature = actor.normalised_sequence(observations[role], batch.starts, batch.memories[role])
             features.append(feature.detach())
             if self.differentiable and role == SENDER:
                 belief = straight_through_clip(means + torch.exp(actor.log_std) * batch.noise[role])
@@ -223,7 +245,7 @@ class Ppo:
             with torch.no_grad():
                 kls.append(float((ratio - 1.0 - log_ratio).mean()))
                 clipped.append(float(((ratio - 1.0).abs() > config.clip).float().mean()))
-        values, _ = network.critic(batch.states, features, batch.starts, batch.memories["critic"])
+        values, _ = network.critic.normalised(batch.states, features, batch.starts, batch.memories["critic"])
         value_loss = (values - batch.returns).square().mean()
         loss = surrogate + config.value * value_loss - config.entropy * entropy
         return loss, {
@@ -236,7 +258,10 @@ class Ppo:
         }
 
     def _send(self, belief: Tensor, batch: Segments, observations: dict[str, Tensor]) -> None:
-        """Put what comes of `belief` into the receivers' observations, with its gradient."""
+        """Put what comes of `belief` into the receivers' observations, with its gradient.
+
+        A received belief is never normalised, so it fits beside normalised fields as it is.
+        """
         assert batch.snr is not None
         assert batch.channel_noise is not None
         heard = None  # one channel, one noise: every receiver hears the same
@@ -250,8 +275,9 @@ class Ppo:
                 heard = received_sequence(belief, batch.snr, batch.channel_noise, batch.starts, first)
             observations[role] = torch.cat([seen[..., : where.start], heard, seen[..., where.stop :]], dim=-1)
 
+    @torch.no_grad()
     def _segments(self, rollout: Rollout) -> Segments:
-        config = self.config
+        config, network = self.config, self.network
         rewards = rollout.rewards * self.return_scale.scale
         advantages = generalised_advantages(
             rewards, rollout.values, rollout.dones, rollout.last_value, config.gamma, config.lam
@@ -262,13 +288,13 @@ class Ppo:
             return parts.reshape(config.segment, -1, *x.shape[2:])
 
         return Segments(
-            observations={k: cut(v) for k, v in rollout.observations.items()},
+            observations={k: cut(network.actor(k).normaliser(v)) for k, v in rollout.observations.items()},
             actions={k: cut(v) for k, v in rollout.actions.items()},
             noise={k: cut(v) for k, v in rollout.noise.items()},
             log_probs={k: cut(v) for k, v in rollout.log_probs.items()},
             memories={k: v.flatten(0, 1) for k, v in rollout.memories.items()},
             starts=cut(rollout.starts),
-            states=cut(rollout.states),
+            states=cut(network.critic.normaliser(rollout.states)),
             advantages=cut(advantages),
             returns=cut(advantages + rollout.values),
             values=cut(rollout.values),

@@ -68,7 +68,13 @@ class RoleNetwork(nn.Module):
 
     def sequence(self, observations: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Means [T, B, A] and features [T, B, D] of a sequence [T, B, O]."""
-        features, _ = self.core(self.normaliser(observations), starts, memory)
+        return self.normalised_sequence(self.normaliser(observations), starts, memory)
+
+    def normalised_sequence(
+        self, observations: Tensor, starts: Tensor, memory: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """`sequence` of observations that have been through the normaliser."""
+        features, _ = self.core(observations, starts, memory)
         return self._mean(features), features
 
     def step(self, observations: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:

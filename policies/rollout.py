@@ -69,6 +69,7 @@ class Collector:
         }
         observations = {role: torch.empty(length, *self._observations[role].shape) for role in roles}
         means = {role: torch.empty_like(noise[role]) for role in roles}
+        actions = {role: torch.empty_like(noise[role]) for role in roles}
         features = {role: torch.empty(length, B, actors[role].core.out_features) for role in roles}
         memories: dict[str, list[Tensor]] = {role: [] for role in (*roles, "critic")}
         starts, dones, rewards = torch.empty(length, B), torch.empty(length, B), torch.empty(length, B)
@@ -76,7 +77,6 @@ class Collector:
         for t in range(length):
             starts[t] = self._starts
             states.append(game.state() if network.critic.privileged else torch.empty(0))
-            actions = {}
             for role, actor in actors.items():
                 if t % segment == 0:
                     memories[role].append(self._memories[role])
@@ -85,15 +85,15 @@ class Collector:
                 means[role][t], features[role][t], self._memories[role] = actor.step(
                     observation, self._starts, self._memories[role]
                 )
-                actions[role] = torch.addcmul(means[role][t], stds[role], noise[role][t])
-            self._observations, rewards[t], dones[t], infos = game.step(actions)
+                torch.addcmul(means[role][t], stds[role], noise[role][t], out=actions[role][t])
+            played = {role: actions[role][t] for role in roles}
+            self._observations, rewards[t], dones[t], infos = game.step(played)
             self._starts = dones[t].clone()
             returns.extend(infos["episode_return"][infos["episode_ended"]].tolist())
             if SENDER in roles:
                 snr.append(torch.from_numpy(infos["snr"]))
                 eps.append(torch.from_numpy(infos["channel_noise"]))
 
-        actions = {role: means[role] + stds[role] * noise[role] for role in roles}
         seen = torch.stack(states) if network.critic.privileged else torch.empty(0)
         critic_inputs = critic_input(game, seen, observations, network.critic.privileged)
         values = torch.empty(length, B)

@@ -69,8 +69,13 @@ class Critic(nn.Module):
             starts: 1 where step t is the first of a trial [T, B].
             memory: before the sequence; none where the core has none [B, M].
         """
-        inputs = torch.cat([self.normaliser(state), *features], dim=-1)
-        hidden, memory = self.core(inputs, starts, memory)
+        return self.normalised(self.normaliser(state), features, starts, memory)
+
+    def normalised(
+        self, state: Tensor, features: list[Tensor], starts: Tensor, memory: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """`forward` of a state that has been through the normaliser."""
+        hidden, memory = self.core(torch.cat([state, *features], dim=-1), starts, memory)
         value: Tensor = self.head(hidden)
         return value.squeeze(-1), memory
 

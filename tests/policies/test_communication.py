@@ -50,14 +50,14 @@ def _read_by_receivers(
 ) -> dict[str, dict[str, Tensor]]:
     """What every receiver's network reads in the loss: role -> field -> [L, N, size]."""
     read: dict[int, Tensor] = {}
-    sequence = RoleNetwork.sequence
+    sequence = RoleNetwork.normalised_sequence
 
     def spy(self: RoleNetwork, observations: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         read[id(self)] = observations.detach()
         return sequence(self, observations, starts, memory)
 
     with monkeypatch.context() as patch:
-        patch.setattr(RoleNetwork, "sequence", spy)
+        patch.setattr(RoleNetwork, "normalised_sequence", spy)
         learner._loss(batch)
     actors = {role: learner.network.actor(role) for role in learner.network.roles}
     return {
@@ -200,7 +200,7 @@ def test_a_reinforced_sender_has_a_surrogate_of_its_own(monkeypatch: pytest.Monk
     assert gradient.abs().min() > 0
     # At unchanged parameters the gradient is that of -mean(A log_prob).
     advantages = (batch.advantages - batch.advantages.mean()) / batch.advantages.std()
-    means, _ = actor.sequence(batch.observations[SENDER], batch.starts, batch.memories[SENDER])
+    means, _ = actor.normalised_sequence(batch.observations[SENDER], batch.starts, batch.memories[SENDER])
     plain = -(advantages * actor.log_prob(means, batch.actions[SENDER])).mean()
     (expected,) = torch.autograd.grad(plain, actor.head.bias)
     torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-6)

@@ -1,5 +1,6 @@
 """The learner: what one iteration does, what it refuses, and that it learns."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -94,23 +95,24 @@ def test_learning_rates_fall_and_memory_has_its_own(progress: float, share: floa
     )
     metrics = learner.learn(rollout, progress)
     assert metrics["learning_rate"] == pytest.approx(1e-3 * share)
-    rates = {id(p): group["lr"] for group in learner.optimiser.param_groups for p in group["params"]}
+    storages = {  # parameters are views of the vectors that the optimiser has
+        p.untyped_storage().data_ptr(): group["lr"]
+        for group in learner.optimiser.param_groups
+        for p in group["params"]
+    }
     named = dict(learner.network.named_parameters())
-    assert len(rates) == len(named)
     slow = {name for name in named if name.endswith(("log_rate", "log_step"))}
     assert slow
     for name, parameter in named.items():
         expected = 1e-3 * share * (0.05 if name in slow else 1.0)
-        assert rates[id(parameter)] == pytest.approx(expected), name
+        assert storages[parameter.untyped_storage().data_ptr()] == pytest.approx(expected), name
 
 
 def test_each_network_has_a_gradient_norm_of_its_own() -> None:
     learner, rollout = _learner(True, epochs=1, minibatches=1, gradient_norm=1e-3, communication="reinforced")
     learner.learn(rollout, 0.0)
-    for part in (*learner.network.actors.values(), learner.network.critic):
-        gradients = [p.grad for p in part.parameters() if p.grad is not None]
-        norm = torch.stack([g.square().sum() for g in gradients]).sum().sqrt()
-        assert float(norm) == pytest.approx(1e-3, rel=1e-2)
+    parts = 1 + len(learner.network.roles)
+    assert learner.parameters.clip(math.inf) == pytest.approx([1e-3] * parts, rel=1e-2)
 
 
 def test_statistics_are_frozen_inside_an_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,12 +164,24 @@ def test_segments_are_the_rollout_cut_into_pieces() -> None:
     for number in range(LENGTH // SEGMENT):
         now = slice(number * SEGMENT, (number + 1) * SEGMENT)
         rows = slice(number * B, (number + 1) * B)
-        assert torch.equal(batch.observations[SENDER][:, rows], rollout.observations[SENDER][now])
+        seen = learner.network.actor(SENDER).normaliser(rollout.observations[SENDER][now])
+        assert torch.equal(batch.observations[SENDER][:, rows], seen)
         assert torch.equal(batch.starts[:, rows], rollout.starts[now])
         assert torch.equal(batch.memories[SENDER][rows], rollout.memories[SENDER][number])
-    part = batch.take(torch.tensor([5, 2]))
-    assert torch.equal(part.actions[SENDER][:, 1], batch.actions[SENDER][:, 2])
-    assert torch.equal(part.memories["critic"][0], batch.memories["critic"][5])
+
+
+def test_a_minibatch_is_the_sequences_that_were_asked_for() -> None:
+    learner, rollout = _learner(True)
+    batch = learner._segments(rollout)
+    order = torch.randperm(batch.starts.shape[1], generator=torch.Generator().manual_seed(1))
+    for part, rows in zip(batch.shuffled(order, 4), order.chunk(4), strict=True):
+        for field in dataclasses.fields(batch):
+            whole, picked = getattr(batch, field.name), getattr(part, field.name)
+            if not isinstance(whole, dict):
+                whole, picked = {"": whole}, {"": picked}
+            for name, values in whole.items():
+                taken = values[rows] if field.name == "memories" else values[:, rows]
+                assert torch.equal(picked[name], taken), (field.name, name)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

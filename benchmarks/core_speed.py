@@ -4,8 +4,9 @@
 2. The whole S5 block (norm, maps, scan, gate; no encoder) against `nn.GRU` and `nn.LSTM` of the same width.
 3. Every core at its default sizes, encoder included: forward and backward of a sequence, and one step.
 
-CPU milliseconds on one torch thread, float32. All rivals of a table are measured in turn, `--alternations` times,
-in an order that alternates; a figure is the median, a ratio the median of the ratios within an alternation.
+CPU milliseconds on one torch thread, float32. All rivals of a table are measured in turn, `--alternations`
+times, in an order that alternates; a figure is the median, a ratio the median of the ratios within an
+alternation.
 """
 
 from __future__ import annotations

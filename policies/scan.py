@@ -66,12 +66,15 @@ def complex_diagonal_scan(
 
 
 def selective_scan(
-    decay: Float[Tensor, "T B *P"],
-    inputs: Float[Tensor, "T B *P"],
-    keep: Float[Tensor, "T B *ones"],
-    initial: Float[Tensor, "B *P"],
-) -> Float[Tensor, "T B *P"]:
-    """`diagonal_scan` with a decay of its own at each step and world; states may have several axes."""
+    decay: Float[Tensor, "T B ..."],
+    inputs: Float[Tensor, "T B ..."],
+    keep: Float[Tensor, "T B ..."],
+    initial: Float[Tensor, "B ..."],
+) -> Float[Tensor, "T B ..."]:
+    """`diagonal_scan` with a decay of its own at each step and world; states may have several axes.
+
+    `keep` has as many axes as `inputs`, those of the states of size 1.
+    """
     return _scan(decay, inputs, keep, initial, _Recurrence(varying=True, paired=False))
 
 
@@ -132,6 +135,12 @@ class _Recurrence:
         (a, b), (c, d) = (torch.unflatten(z, -1, (-1, 2)).unbind(-1) for z in (x, y))
         return torch.stack((a * c + b * d, b * c - a * d), -1).flatten(-2)
 
+    def times_conjugate_at_once(self, x: Tensor, y: Tensor) -> Tensor:
+        """`times_conjugate` for where nobody differentiates it."""
+        if not self.paired:
+            return x * y
+        return torch.view_as_real(self._native(x) * self._native(y).conj()).flatten(-2)
+
     def summed(self, terms: Tensor, decay: Tensor) -> Tensor:
         """Sum of [T, B, ...] over the axes that `decay` does not have."""
         if not self.varying:
@@ -189,7 +198,7 @@ class _Forwards(torch.autograd.Function):
         else:
             totals = law.backwards(conjugate, arriving, keep)
             first = keep[0] * totals[0]
-            terms = law.times_conjugate(totals[1:], states[:-1])
+            terms = law.times_conjugate_at_once(totals[1:], states[:-1])
             for t in law.resets(keep) - {0}:
                 terms[t - 1] *= keep[t]
             at_first = law.times_conjugate(first, initial)

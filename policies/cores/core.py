@@ -72,7 +72,7 @@ class CoreConfig:
     min_step: float = 0.01
     max_step: float = 2.0
     initialisation: Literal["hippo", "ring"] = "hippo"
-    expansion: int = 2
+    expansion: int = 1
     channel_states: int = 16
     window: int = 64
     heads: int = 4

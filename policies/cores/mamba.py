@@ -172,7 +172,8 @@ class MambaBlock(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Decay and input of the states [..., N, E]."""
         decay = torch.exp(step[..., None, :] * -torch.exp(self.log_rate))
-        return decay, entering[..., None] * (step * selected)[..., None, :]
+        # An outer product as a matrix product: its backward is then two more, and no sums over the states.
+        return decay, entering[..., None] @ (step * selected)[..., None, :]
 
     def _read(
         self,

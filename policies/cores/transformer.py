@@ -15,6 +15,7 @@ from policies.cores.core import (
     CoreConfig,
     cleared,
     layer_norm,
+    mapped,
     scaled_normal,
     tanh_linear,
 )
@@ -29,16 +30,16 @@ class Transformer(Core):
     After Vaswani et al. (2017), with the window and the cached keys of Transformer-XL (Dai et al. 2019) and
     normalisation before each branch (GTrXL, Parisotto et al. 2020). Positions enter only as a bias for each
     distance, which starts as in ALiBi (Press et al. 2022) and is learned: what a step sees does not depend on
-    where a sequence was cut. The memory holds each block's keys and values of the last `window - 1` steps,
-    oldest first, and how many of them are of this trial.
+    where a sequence was cut. The memory holds the keys and values of all blocks for the last `window - 1`
+    steps, oldest first, zero where they are not of this trial; and how many are.
     """
 
     def __init__(self, config: CoreConfig, in_features: int, generator: torch.Generator) -> None:
-        self.past = config.window - 1
         head_size = -(-config.width // config.heads)
-        self_size = 2 * self.past * config.heads * head_size
-        super().__init__(in_features, config.width, config.layers * self_size + 1)
-        self.block_size, self.inner = self_size, config.heads * head_size
+        self_size = 2 * config.layers * config.heads * head_size
+        super().__init__(in_features, config.width, (config.window - 1) * self_size + 1)
+        self.past, self.slot_size = config.window - 1, self_size
+        self.slot_shape = (config.layers, 2, config.heads * head_size)
         self.encoder = tanh_linear(in_features, config.width, generator)
         self.blocks = nn.ModuleList(
             _AttentionBlock(config, head_size, generator) for _ in range(config.layers)
@@ -46,36 +47,34 @@ class Transformer(Core):
 
     def forward(self, inputs: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """See `Core.forward`."""
-        past, time = self.past, len(inputs)
-        count = memory[:, -1]
+        past, time, batch = self.past, *starts.shape
+        slots, count = memory[:, :-1].reshape(batch, past, *self.slot_shape), memory[:, -1]
         trial = torch.cumsum(starts, 0)  # [T, B]: starts so far; what memory holds is of trial 0
-        slots = torch.arange(past, device=memory.device)
-        held = slots[:, None] >= past - count  # [past, B]
+        held = torch.arange(past, device=memory.device)[:, None] >= past - count  # [past, B]
         # Trial of each slot of the memory and of each step; -1 fits no step.
         trials = torch.cat((held.to(trial.dtype) - 1.0, trial))  # [past + T, B]
         present = trials[time:] == trial[-1]  # of the last `past` slots, those of the trial that goes on
         stream = torch.tanh(self.encoder(inputs))
-        after: list[Tensor] = []
-        for block, part in zip(self._blocks(), torch.split(memory[:, :-1], self.block_size, 1), strict=True):
-            before = torch.unflatten(part, 1, (2, past, self.inner)).permute(
-                1, 2, 0, 3
-            )  # [2, past, B, inner]
-            stream, pairs = block(stream, trials, before)
-            after.append((pairs[:, time:] * present[..., None]).permute(2, 0, 1, 3).flatten(1))
-        return stream, torch.cat((*after, present.sum(0)[:, None].to(memory.dtype)), 1)
+        last: list[Tensor] = []
+        for layer, block in enumerate(self._blocks()):
+            stream, pairs = block(stream, trials, slots[:, :, layer].permute(2, 1, 0, 3))
+            last.append(pairs[:, time:] * present[..., None])  # [2, past, B, inner]
+        after = torch.stack(last).permute(3, 2, 0, 1, 4).reshape(batch, -1)
+        return stream, torch.cat((after, present.sum(0)[:, None].to(memory.dtype)), 1)
 
     def step(self, inputs: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """See `Core.step`."""
-        kept = cleared(memory, starts)
-        count = kept[:, -1]
-        slots = torch.arange(self.past + 1, device=memory.device)
-        held = slots >= self.past - count[:, None]  # [B, window], this step included
+        # The memory is large: it is copied once, to move it on by a slot, and again only if a trial starts.
+        kept = cleared(memory, starts) if mapped(starts) or starts.any() else memory
+        slots, count = kept[:, :-1].view(-1, self.past, *self.slot_shape), kept[:, -1]
+        held = torch.arange(self.past + 1, device=memory.device) >= self.past - count[:, None]
         stream = torch.tanh(self.encoder(inputs))
-        after: list[Tensor] = []
-        for block, part in zip(self._blocks(), torch.split(kept[:, :-1], self.block_size, 1), strict=True):
-            stream, pairs = block.step(stream, held, torch.unflatten(part, 1, (2, self.past, self.inner)))
-            after.append(pairs[:, :, 1:].flatten(1))
-        return stream, torch.cat((*after, (count + 1.0).clamp(max=self.past)[:, None]), 1)
+        newest: list[Tensor] = []
+        for layer, block in enumerate(self._blocks()):
+            stream, pair = block.step(stream, held, slots[:, :, layer])
+            newest.append(pair.flatten(1))
+        grown = (count + 1.0).clamp(max=self.past)[:, None]
+        return stream, torch.cat((kept[:, self.slot_size : -1], *newest, grown), 1)
 
     def _blocks(self) -> list["_AttentionBlock"]:
         return list(self.blocks)  # type: ignore[arg-type]
@@ -135,15 +134,14 @@ class _AttentionBlock(nn.Module):
         self,
         stream: Float[Tensor, "B D"],
         held: Bool[Tensor, "B window"],
-        before: Float[Tensor, "B 2 past inner"],
-    ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B 2 window inner"]]:
-        """One step of `forward`."""
+        before: Float[Tensor, "B past 2 inner"],
+    ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B 2 inner"]]:
+        """One step of `forward`; and this step's key and value."""
         query, now = self._project(stream)  # [B, inner], [2, B, inner]
-        pairs = torch.cat((before, now.movedim(0, 1)[:, :, None]), 2)
-        read = self._attend(
-            query[:, None], pairs.movedim(1, 0), self.distance_bias[:, None], held[:, None, None]
-        )
-        return self._mix(stream, read[:, 0]), pairs
+        pair = now.movedim(0, 1)
+        pairs = torch.cat((before, pair[:, None]), 1).movedim(2, 0)  # [2, B, window, inner]
+        read = self._attend(query[:, None], pairs, self.distance_bias[:, None], held[:, None, None])
+        return self._mix(stream, read[:, 0]), pair
 
     def _project(self, stream: Float[Tensor, "... D"]) -> tuple[Tensor, Tensor]:
         """Queries [..., inner], keys and values [2, ..., inner]."""
@@ -156,7 +154,7 @@ class _AttentionBlock(nn.Module):
         queries: Float[Tensor, "B q inner"],
         pairs: Float[Tensor, "2 B k inner"],
         bias: Float[Tensor, "heads q k"],
-        allowed: Bool[Tensor, "B #1 q k"],
+        allowed: Bool[Tensor, "B 1 q k"],
     ) -> Float[Tensor, "B q inner"]:
         # Written out: the fused kernel has no second derivative.
         by_head = torch.unflatten(queries, -1, (self.heads, -1)).transpose(1, 2)  # [B, heads, q, size]

@@ -1,15 +1,11 @@
-"""Diagonal real state-space models: discretisation, initialisation and the scan.
+"""Diagonal state-space models, real and complex: discretisation and initialisation; `scan.py` runs them.
 
-Pure functions. The recurrence of one layer with P independent states is
-
-    h_t = a * (keep_t * h_{t-1}) + u_t,        a in (0, 1)^P,
-
-where `keep_t = 1 - start_t` clears the memory before step t reads it. Multiplying the carried
-state is an exact reset that needs no special operator.
-
-Axes: `T` time, `B` worlds, `P` states.
+Pure functions. `P` counts real states; complex ones lie in conjugate pairs, of which one is kept: P / 2
+complex numbers, their parts side by side as (re, im, re, im, ...).
 
 References:
+    HiPPO: Gu et al. (2020), HiPPO: Recurrent Memory with Optimal Polynomial Projections.
+    S4D: Gu et al. (2022), On the Parameterization and Initialization of Diagonal State Space Models.
     S5: Smith, Warrington and Linderman (2023), Simplified State Space Layers for Sequence Modeling.
     LRU: Orvieto et al. (2023), Resurrecting Recurrent Neural Networks for Long Sequences.
 """
@@ -18,19 +14,21 @@ References:
 
 import math
 from collections.abc import Callable
-from typing import Any, Final, final
+from typing import Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 __all__ = [
+    "FREQUENCY_DRAWS",
     "HIPPO_RATE",
     "LOG_STEP_DRAWS",
-    "diagonal_scan",
-    "diagonal_scan_reference",
+    "complex_unit_variance_gain",
+    "complex_zero_order_hold",
+    "hippo_frequencies",
     "hippo_log_steps",
+    "ring_frequencies",
     "ring_log_steps",
     "unit_variance_gain",
     "zero_order_hold",
@@ -38,6 +36,9 @@ __all__ = [
 
 HIPPO_RATE: Final = 0.5
 """-Re(lambda) of every eigenvalue of the normal part of HiPPO-LegS, from which S5 starts."""
+
+_HIPPO_BLOCK: Final = 8
+"""States of a HiPPO block: its eigenvalues turn at most six times in their time constant."""
 
 # rate * step is held inside [1e-5, 20], where exp(-rate * step) is neither 1 nor 0 in float32. Time
 # constants of 0.05 and of 100,000 steps behave as none and as endless ones do, so nothing is lost.
@@ -78,6 +79,37 @@ def unit_variance_gain(decay: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
     """
     # (1 - a)(1 + a) keeps the digits that 1 - a^2 loses as a approaches 1.
     return torch.sqrt(-(decay - 1.0) * (decay + 1.0))
+
+
+def complex_zero_order_hold(
+    log_rate: Float[Tensor, " P/2"], frequency: Float[Tensor, " P/2"], log_step: Float[Tensor, " P/2"]
+) -> Float[Tensor, " P"]:
+    """Decay per control step of stable complex poles under a zero-order hold (S5).
+
+    a = exp(lambda * dt), with lambda = -exp(log_rate) + i * frequency: the modulus is `zero_order_hold`'s,
+    inside (0, 1) by construction, the angle is frequency * dt with dt clamped to [1e-5, 20].
+
+    Args:
+        log_rate: log(-Re lambda) of each pole.
+        frequency: Im lambda of each pole.
+        log_step: log of each state's step size, in control steps.
+
+    Returns:
+        Decays as (re, im, re, im, ...).
+    """
+    modulus = zero_order_hold(log_rate, log_step)
+    angle = frequency * torch.exp(torch.clamp(log_step, _LOG_EXPONENT_MIN, _LOG_EXPONENT_MAX))
+    return torch.stack((modulus * torch.cos(angle), modulus * torch.sin(angle)), -1).flatten(-2)
+
+
+def complex_unit_variance_gain(
+    log_rate: Float[Tensor, " P/2"], log_step: Float[Tensor, " P/2"]
+) -> Float[Tensor, " P"]:
+    """`unit_variance_gain` of complex states, sqrt(1 - |a|^2), for each part.
+
+    For inputs whose parts are independent and white with unit variance, so are the parts of the state.
+    """
+    return unit_variance_gain(zero_order_hold(log_rate, log_step)).repeat_interleave(2, -1)
 
 
 def hippo_log_steps(
@@ -129,94 +161,42 @@ LOG_STEP_DRAWS: Final[dict[str, Callable[[int, float, float, torch.Generator], T
 """Initialisations of the step sizes by name."""
 
 
-def diagonal_scan(
-    decay: Float[Tensor, " P"],
-    inputs: Float[Tensor, "T B P"],
-    keep: Float[Tensor, "T B 1"],
-    initial: Float[Tensor, "B P"],
-) -> Float[Tensor, "T B P"]:
-    """States h_t = decay * keep_t * h_{t-1} + inputs_t, with h_{-1} = initial.
+def hippo_frequencies(log_steps: Float[Tensor, " P/2"], generator: torch.Generator) -> Float[Tensor, " P/2"]:
+    """Positive imaginary parts of the eigenvalues of the normal part of HiPPO-LegS (S5).
 
-    One fused multiply-add a step, forward and backward. Steps at which no world is reset skip the
-    multiplication by `keep`. No gradient reaches `keep`; a second derivative raises an error (use
-    `diagonal_scan_reference`).
+    The matrix S = A + p p^T of size 8, with A of HiPPO-LegS and p_n = sqrt(n + 1/2), has all its
+    eigenvalues at real part -1/2. Its four with positive imaginary part (0.4 to 20) are repeated, one block
+    after the other, so that each meets every scale of the sorted step sizes. Larger blocks would turn
+    faster than control steps can show.
 
     Args:
-        decay: decay of each state.
-        inputs: inputs of the states, T >= 1.
-        keep: 1 - starts; 0 clears the memory before that step reads it.
-        initial: state before the first step.
-
-    Returns:
-        The state after each step.
+        log_steps: step sizes of the states; only their number matters.
+        generator: not drawn from.
     """
-    reset_steps = (keep != 1).flatten(1).any(1).nonzero().flatten().tolist()
-    states: Tensor = _DiagonalScan.apply(  # type: ignore[no-untyped-call]
-        decay, inputs, keep, initial, frozenset(reset_steps)
-    )
-    return states
+    del generator
+    n = torch.arange(_HIPPO_BLOCK, dtype=torch.float64)
+    # A has -sqrt((2n+1)(2k+1)) below the diagonal and p p^T half of it everywhere: S + 1/2 is skew-symmetric.
+    half = 0.5 * torch.sqrt(torch.outer(2 * n + 1, 2 * n + 1))
+    skew = half.triu(1) - half.tril(-1)
+    positive = torch.linalg.eigvals(skew).imag.sort().values[_HIPPO_BLOCK // 2 :].float()
+    repeated: Tensor = positive.repeat(-(-len(log_steps) // len(positive)))
+    return repeated[: len(log_steps)]
 
 
-def diagonal_scan_reference(
-    decay: Float[Tensor, " P"],
-    inputs: Float[Tensor, "T B P"],
-    keep: Float[Tensor, "T B 1"],
-    initial: Float[Tensor, "B P"],
-) -> Float[Tensor, "T B P"]:
-    """`diagonal_scan` as a plain loop: slower, and differentiable any number of times."""
-    state, states = initial, []
-    for now, kept in zip(inputs.unbind(0), keep.detach().unbind(0), strict=True):
-        state = torch.addcmul(now, decay, kept * state)
-        states.append(state)
-    return torch.stack(states)
+def ring_frequencies(log_steps: Float[Tensor, " P/2"], generator: torch.Generator) -> Float[Tensor, " P/2"]:
+    """Frequencies whose angle per control step is uniform in [0, pi] (LRU; the pair has the other half).
 
-
-@final
-class _DiagonalScan(torch.autograd.Function):
-    """Sequential scan with a hand-written backward.
-
-    With g_t the gradient that arrives at h_t, and G_t the whole one,
-
-        G_t = g_t + a * keep_{t+1} * G_{t+1}
-        d inputs_t = G_t,   d a = sum_t G_t * keep_t * h_{t-1},   d initial = a * keep_0 * G_0.
+    Args:
+        log_steps: step sizes of the states.
+        generator: source of the draws.
     """
+    angles = math.pi * _stratified_uniform(len(log_steps), generator)
+    shuffled = angles[torch.randperm(len(angles), generator=generator)]
+    return shuffled * torch.exp(-log_steps)
 
-    @staticmethod
-    def forward(
-        decay: Tensor, inputs: Tensor, keep: Tensor, initial: Tensor, reset_steps: frozenset[int]
-    ) -> Tensor:
-        states = torch.empty_like(inputs, memory_format=torch.contiguous_format)
-        state = initial
-        for t, (now, out) in enumerate(zip(inputs.unbind(0), states.unbind(0), strict=True)):
-            if t in reset_steps:
-                state = keep[t] * state
-            state = torch.addcmul(now, decay, state, out=out)
-        return states
 
-    @staticmethod
-    def setup_context(
-        ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Tensor, frozenset[int]], output: Tensor
-    ) -> None:
-        decay, _, keep, initial, reset_steps = inputs
-        ctx.save_for_backward(decay, keep, initial, output)
-        ctx.reset_steps = reset_steps
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_states: Tensor) -> tuple[Tensor, Tensor, None, Tensor | None, None]:
-        decay, keep, initial, states = ctx.saved_tensors
-        totals = torch.empty_like(states)
-        arriving, rows = grad_states.unbind(0), totals.unbind(0)
-        total = rows[-1].copy_(arriving[-1])
-        for t in range(len(rows) - 2, -1, -1):
-            if t + 1 in ctx.reset_steps:
-                total = keep[t + 1] * total
-            total = torch.addcmul(arriving[t], decay, total, out=rows[t])
-
-        first = keep[0] * rows[0]  # [B, P]
-        terms = totals[1:] * states[:-1]  # [T - 1, B, P]
-        for t in ctx.reset_steps - {0}:
-            terms[t - 1] *= keep[t]
-        grad_decay = terms.flatten(0, 1).sum(0) + (first * initial).sum(0)
-        grad_initial = decay * first if ctx.needs_input_grad[3] else None
-        return grad_decay, totals, None, grad_initial, None
+FREQUENCY_DRAWS: Final[dict[str, Callable[[Tensor, torch.Generator], Tensor]]] = {
+    "hippo": hippo_frequencies,
+    "ring": ring_frequencies,
+}
+"""Initialisations of the frequencies of complex poles by name."""

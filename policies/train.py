@@ -110,6 +110,7 @@ class Command:
         scenario: id of the scenario.
         team: the five-role team; else the single-agent twin.
         core: memory of every actor.
+        poles: of s5.
         width: features of every actor.
         steps: control steps, over all worlds.
         seed: of networks and sampling; also chooses the run's worlds.
@@ -124,7 +125,8 @@ class Command:
     out: Path
     scenario: str = "PointDir-v0"
     team: bool = False
-    core: Literal["mlp", "gru", "s5"] = "s5"
+    core: Literal["mlp", "gru", "lstm", "s5", "mamba", "transformer"] = "s5"
+    poles: Literal["real", "complex"] = CoreConfig.poles
     width: int = CoreConfig.width
     steps: int = TrainConfig.steps
     seed: int = 0
@@ -155,7 +157,7 @@ def configuration(command: Command) -> TrainConfig:
         seed=command.seed,
         communication=command.communication,
         network=NetworkConfig(
-            core=CoreConfig(kind=command.core, width=command.width),
+            core=CoreConfig(kind=command.core, width=command.width, poles=command.poles),
             privileged_critic=command.privileged_critic,
         ),
         ppo=tuned(command.scenario, **_changes(command.ppo)),

@@ -1,113 +1,12 @@
-"""The scan against its reference, the direct convolution and finite differences."""
+"""Discretisation and initialisation against values by hand, analytic ones and the matrices of the papers."""
 
 import math
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from policies import ssm
-
-
-def _problem(starts: list[tuple[int, int]], seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Decay, inputs, keep and initial state in float64: T = 6, B = 3, P = 4."""
-    generator = torch.Generator().manual_seed(seed)
-    decay = 0.1 + 0.85 * torch.rand(4, generator=generator, dtype=torch.float64)
-    inputs = torch.randn(6, 3, 4, generator=generator, dtype=torch.float64)
-    initial = torch.randn(3, 4, generator=generator, dtype=torch.float64)
-    keep = torch.ones(6, 3, 1, dtype=torch.float64)
-    for time, world in starts:
-        keep[time, world] = 0.0
-    return decay.requires_grad_(), inputs.requires_grad_(), keep, initial.requires_grad_()
-
-
-PATTERNS = {
-    "no start": [],
-    "first step": [(0, 0), (0, 1), (0, 2)],
-    "one world first": [(0, 1)],
-    "all worlds at 3": [(3, 0), (3, 1), (3, 2)],
-    "scattered": [(0, 1), (2, 0), (3, 0), (5, 2)],
-}
-patterns = pytest.mark.parametrize("starts", PATTERNS.values(), ids=PATTERNS.keys())
-
-
-def test_scan_by_hand() -> None:
-    decay = torch.tensor([0.5])
-    inputs = torch.tensor([1.0, 2.0, 3.0, 4.0]).view(4, 1, 1)
-    keep = torch.tensor([1.0, 1.0, 0.0, 1.0]).view(4, 1, 1)
-    states = ssm.diagonal_scan(decay, inputs, keep, torch.tensor([[8.0]]))
-    assert states.flatten().tolist() == [5.0, 4.5, 3.0, 5.5]
-
-
-@patterns
-def test_scan_and_gradients_equal_the_reference(starts: list[tuple[int, int]]) -> None:
-    decay, inputs, keep, initial = _problem(starts)
-    weight = torch.randn(6, 3, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    states = ssm.diagonal_scan(decay, inputs, keep, initial)
-    expected = ssm.diagonal_scan_reference(decay, inputs, keep, initial)
-    torch.testing.assert_close(states, expected, rtol=0, atol=1e-13)
-    gradients = torch.autograd.grad((states * weight).sum(), (decay, inputs, initial))
-    expected_gradients = torch.autograd.grad((expected * weight).sum(), (decay, inputs, initial))
-    for gradient, expected_gradient in zip(gradients, expected_gradients, strict=True):
-        torch.testing.assert_close(gradient, expected_gradient, rtol=0, atol=1e-12)
-
-
-@patterns
-def test_scan_gradcheck(starts: list[tuple[int, int]]) -> None:
-    decay, inputs, keep, initial = _problem(starts)
-    assert torch.autograd.gradcheck(
-        lambda a, u, h: ssm.diagonal_scan(a, u, keep, h), (decay, inputs, initial)
-    )
-
-
-def test_gradient_of_one_step_reaches_everything() -> None:
-    decay, inputs, keep, initial = _problem([])
-    assert torch.autograd.gradcheck(
-        lambda a, u, h: ssm.diagonal_scan(a, u[:1], keep[:1], h), (decay, inputs, initial)
-    )
-
-
-def test_scan_accepts_strided_arguments_and_gradients() -> None:
-    decay, inputs, keep, initial = _problem(PATTERNS["scattered"])
-    strided = inputs.detach().permute(2, 1, 0).contiguous().permute(2, 1, 0).requires_grad_()
-    (gradient,) = torch.autograd.grad(ssm.diagonal_scan(decay, strided, keep, initial).sum(), strided)
-    (expected,) = torch.autograd.grad(ssm.diagonal_scan_reference(decay, inputs, keep, initial).sum(), inputs)
-    torch.testing.assert_close(gradient, expected)
-
-
-@patterns
-def test_reference_gradgradcheck(starts: list[tuple[int, int]]) -> None:
-    decay, inputs, keep, initial = _problem(starts)
-    assert torch.autograd.gradgradcheck(
-        lambda a, u, h: ssm.diagonal_scan_reference(a, u, keep, h), (decay, inputs, initial)
-    )
-
-
-def test_second_derivative_of_the_scan_is_an_error_and_not_silently_wrong() -> None:
-    decay, inputs, keep, initial = _problem([])
-    states = ssm.diagonal_scan(decay, inputs, keep, initial)
-    (gradient,) = torch.autograd.grad(states.square().sum(), decay, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        gradient.sum().backward()
-
-
-@pytest.mark.parametrize("scan", [ssm.diagonal_scan, ssm.diagonal_scan_reference])
-def test_no_gradient_reaches_keep(scan: object) -> None:
-    decay, inputs, keep, initial = _problem([])
-    keep.requires_grad_()
-    assert callable(scan)
-    scan(decay, inputs, keep, initial).sum().backward()
-    assert keep.grad is None
-    assert decay.grad is not None
-
-
-def test_scan_equals_convolution_with_powers_of_the_decay() -> None:
-    decay, inputs, keep, initial = _problem([])
-    lags = torch.arange(6)[:, None] - torch.arange(6)[None, :]  # [T, T]
-    kernel = torch.where(lags[..., None] >= 0, decay ** lags.clamp(min=0)[..., None], 0.0)  # [T, T, P]
-    expected = torch.einsum("tsp,sbp->tbp", kernel, inputs)
-    expected = expected + decay ** torch.arange(1, 7)[:, None, None] * initial
-    torch.testing.assert_close(ssm.diagonal_scan(decay, inputs, keep, initial), expected)
 
 
 def test_zero_order_hold_by_hand() -> None:
@@ -150,3 +49,60 @@ def test_ring_steps_spread_the_squared_radius_evenly() -> None:
     assert squared.max() <= high + 1e-6
     assert squared.mean().item() == pytest.approx((low + high) / 2, abs=0.005)
     assert squared.std().item() == pytest.approx((high - low) / math.sqrt(12), abs=0.005)
+
+
+def test_complex_zero_order_hold_by_hand() -> None:
+    # lambda = -0.5 + 3i, dt = 0.2: a = exp(-0.1) (cos 0.6 + i sin 0.6).
+    decay = ssm.complex_zero_order_hold(
+        torch.tensor([math.log(0.5)]), torch.tensor([3.0]), torch.tensor([math.log(0.2)])
+    )
+    assert decay.tolist() == pytest.approx([math.exp(-0.1) * math.cos(0.6), math.exp(-0.1) * math.sin(0.6)])
+
+
+def test_complex_poles_are_stable_and_finite_at_any_parameters() -> None:
+    extremes = torch.tensor([-1e6, -100.0, 0.0, 100.0, 1e6], requires_grad=True)
+    rates, frequencies, steps = torch.meshgrid(extremes, extremes, extremes, indexing="ij")
+    decay = ssm.complex_zero_order_hold(rates.flatten(), frequencies.flatten(), steps.flatten())
+    modulus = decay.unflatten(-1, (-1, 2)).norm(dim=-1)
+    assert (modulus < 1).all()
+    gain = ssm.complex_unit_variance_gain(rates.flatten(), steps.flatten())
+    assert ((gain > 0) & (gain <= 1)).all()
+    (decay.sum() + gain.sum()).backward()
+    assert extremes.grad is not None
+    assert extremes.grad.isfinite().all()
+
+
+def test_complex_gain_gives_each_part_unit_variance() -> None:
+    log_rate, frequency, log_step = (
+        torch.tensor([x], dtype=torch.float64) for x in (math.log(0.5), 2.0, -2.0)
+    )
+    decay = ssm.complex_zero_order_hold(log_rate, frequency, log_step)
+    a = complex(*decay.tolist())
+    gain = ssm.complex_unit_variance_gain(log_rate, log_step)
+    # Re h sums Re(a^k) and -Im(a^k) times independent inputs.
+    powers = a ** np.arange(5000)
+    variance = gain[0].item() ** 2 * (powers.real**2 + powers.imag**2).sum()
+    assert variance == pytest.approx(1.0)
+    assert gain[0] == gain[1]
+
+
+def test_hippo_frequencies_are_eigenvalues_of_the_normal_part_of_hippo() -> None:
+    # HiPPO-LegS written out from its definition, plus the rank-one term that makes it normal.
+    n = np.arange(8)
+    legs = np.where(n[:, None] > n, -np.sqrt((2 * n[:, None] + 1) * (2 * n + 1)), 0.0) - np.diag(n + 1.0)
+    low_rank = np.sqrt(n + 0.5)
+    eigenvalues = np.linalg.eigvals(legs + np.outer(low_rank, low_rank))
+    np.testing.assert_allclose(eigenvalues.real, -ssm.HIPPO_RATE, atol=1e-12)
+    expected = np.sort(eigenvalues.imag)[4:]
+    found = ssm.hippo_frequencies(torch.zeros(10), torch.Generator())
+    np.testing.assert_allclose(found, [*expected, *expected, *expected[:2]], rtol=1e-6)
+
+
+def test_ring_frequencies_spread_angles_evenly_over_the_half_circle() -> None:
+    log_steps = ssm.ring_log_steps(200, 0.01, 2.0, torch.Generator().manual_seed(0))
+    angles = ssm.ring_frequencies(log_steps, torch.Generator().manual_seed(1)) * log_steps.exp()
+    assert angles.min() >= 0
+    assert angles.max() <= math.pi * (1 + 1e-6)
+    assert angles.mean().item() == pytest.approx(math.pi / 2, abs=0.02)
+    # No tie between angle and radius.
+    assert abs(np.corrcoef(angles, log_steps)[0, 1]) < 0.2

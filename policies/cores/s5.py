@@ -1,0 +1,134 @@
+"""Diagonal state-space layers after S5, with real or complex poles."""
+
+# ruff: noqa: F722  (the shapes in annotations are jaxtyping's, not forward references)
+
+import math
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from policies import ssm
+from policies.cores.core import (
+    BRANCH_SCALE,
+    Core,
+    CoreConfig,
+    cleared,
+    layer_norm,
+    scaled_normal,
+    tanh_linear,
+)
+from policies.scan import complex_diagonal_scan, diagonal_scan
+
+__all__ = ["S5"]
+
+
+@final
+class S5(Core):
+    """A linear layer with a tanh, then residual blocks with a diagonal state-space model.
+
+    After S5 (Smith et al. 2023). The memory holds the blocks' states side by side; complex ones as
+    (re, im, re, im, ...), one of each conjugate pair.
+    """
+
+    def __init__(self, config: CoreConfig, in_features: int, generator: torch.Generator) -> None:
+        super().__init__(in_features, config.width, config.layers * config.state_size)
+        self.state_size = config.state_size
+        self.encoder = tanh_linear(in_features, config.width, generator)
+        self.blocks = nn.ModuleList(_S5Block(config, generator) for _ in range(config.layers))
+
+    def forward(self, inputs: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Core.forward`."""
+        time, batch = starts.shape
+        keep = (1.0 - starts)[..., None]  # [T, B, 1]
+        stream = torch.tanh(self.encoder(inputs.flatten(0, 1)))  # [T * B, D]
+        last = []
+        for block, before in zip(self._blocks(), torch.split(memory, self.state_size, 1), strict=True):
+            decay, normed, drive = block.drive(stream)
+            scan = complex_diagonal_scan if block.complex else diagonal_scan
+            states = scan(decay, drive.view(time, batch, -1), keep, before)  # [T, B, P]
+            last.append(states[-1])
+            stream = block.read(stream, normed, states.flatten(0, 1))
+        return stream.view(time, batch, -1), torch.cat(last, 1)
+
+    def step(self, inputs: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Core.step`."""
+        kept = cleared(memory, starts)
+        stream = torch.tanh(self.encoder(inputs))
+        last = []
+        for block, before in zip(self._blocks(), torch.split(kept, self.state_size, 1), strict=True):
+            decay, normed, drive = block.drive(stream)
+            state = _turned(drive, decay, before) if block.complex else torch.addcmul(drive, decay, before)
+            last.append(state)
+            stream = block.read(stream, normed, state)
+        return stream, torch.cat(last, 1)
+
+    def memory_parameters(self) -> list[nn.Parameter]:
+        """Poles and step sizes of every block."""
+        return [parameter for block in self._blocks() for parameter in block.memory_parameters()]
+
+    def _blocks(self) -> list["_S5Block"]:
+        return list(self.blocks)  # type: ignore[arg-type]
+
+
+@final
+class _S5Block(nn.Module):
+    """x + GLU(gelu(C h + D z)), z = LayerNorm(x), h_t = a h_{t-1} + sqrt(1 - |a|^2) B z_t.
+
+    With complex poles C h stands for 2 Re(C h), the sum over conjugate pairs: B and C are real matrices that
+    hold the parts, and the factor 2 is in C's initial size.
+    """
+
+    def __init__(self, config: CoreConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        self.complex = config.poles == "complex"
+        width, states = config.width, config.state_size
+        poles = states // 2 if self.complex else states
+        draw_log_steps = ssm.LOG_STEP_DRAWS[config.initialisation]
+        self.norm = nn.LayerNorm(width)
+        self.log_rate = nn.Parameter(torch.full((poles,), math.log(ssm.HIPPO_RATE)))
+        self.log_step = nn.Parameter(draw_log_steps(poles, config.min_step, config.max_step, generator))
+        if self.complex:
+            draw_frequencies = ssm.FREQUENCY_DRAWS[config.initialisation]
+            self.frequency = nn.Parameter(draw_frequencies(self.log_step.detach(), generator))
+        # Deviations that keep unit variance from z through h to C h.
+        self.input_matrix = scaled_normal(states, width, 1.0, generator)  # B
+        self.output_matrix = scaled_normal(width, states, 1.0, generator)  # C
+        self.skip = nn.Parameter(torch.randn(width, generator=generator))  # D
+        self.gate_weight = scaled_normal(2 * width, width, BRANCH_SCALE, generator)
+        self.gate_bias = nn.Parameter(torch.zeros(2 * width))
+
+    def memory_parameters(self) -> list[nn.Parameter]:
+        """Poles and step sizes."""
+        turning = [self.frequency] if self.complex else []
+        return [self.log_rate, *turning, self.log_step]
+
+    def drive(self, stream: Float[Tensor, "N D"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Decay a [P], normed stream z [N, D] and the states' inputs sqrt(1 - |a|^2) B z [N, P]."""
+        if self.complex:
+            decay = ssm.complex_zero_order_hold(self.log_rate, self.frequency, self.log_step)
+            gain = ssm.complex_unit_variance_gain(self.log_rate, self.log_step)
+        else:
+            decay = ssm.zero_order_hold(self.log_rate, self.log_step)
+            gain = ssm.unit_variance_gain(decay)
+        normed = layer_norm(self.norm, stream)
+        # The gain scales the matrix and not its product, which is T * B / D times as large.
+        return decay, normed, functional.linear(normed, self.input_matrix * gain[:, None])
+
+    def read(
+        self, stream: Float[Tensor, "N D"], normed: Float[Tensor, "N D"], states: Float[Tensor, "N P"]
+    ) -> Float[Tensor, "N D"]:
+        """The block's output from its states."""
+        mixed = functional.gelu(
+            torch.addmm(normed * self.skip, states, self.output_matrix.t()), approximate="tanh"
+        )
+        return stream + functional.glu(functional.linear(mixed, self.gate_weight, self.gate_bias), 1)
+
+
+def _turned(drive: Tensor, decay: Tensor, before: Tensor) -> Tensor:
+    """Drive + decay * before, all as (re, im, re, im, ...)."""
+    re, im = torch.unflatten(before, -1, (-1, 2)).unbind(-1)
+    a, b = torch.unflatten(decay, -1, (-1, 2)).unbind(-1)
+    return drive + torch.stack((a * re - b * im, a * im + b * re), -1).flatten(-2)

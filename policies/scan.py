@@ -1,0 +1,275 @@
+"""Linear recurrences over time with resets: the scan of every state-space core.
+
+    h_t = a_t * (keep_t * h_{t-1}) + u_t,
+
+with `keep_t = 1 - start_t`, which clears the memory before step t reads it. Multiplying the carried state
+is an exact reset that needs no special operator. `a` is constant in time and real (`diagonal_scan`),
+constant and complex (`complex_diagonal_scan`), or different at each step (`selective_scan`).
+
+Backward, with g_t the gradient that arrives at h_t, and G_t the whole one:
+
+    G_t = g_t + conj(a_{t+1}) * keep_{t+1} * G_{t+1}
+    d u_t = G_t,   d a_t = G_t * conj(keep_t * h_{t-1}),   d h_{-1} = conj(a_0) * keep_0 * G_0.
+
+G is again a linear recurrence, backwards in time, whose own backward is one forwards in time. The two
+autograd functions below are each other's backward, so derivatives of any order cost one scan each, and a
+first-order backward runs in place. Both work under `torch.func.grad` and `torch.func.vmap`.
+
+Complex numbers lie in real tensors as neighbours (re, im, re, im, ...): autograd sees real tensors only, as
+`torch.compile` and optimisers want it, and one complex multiply-add a step does the work of four real ones.
+
+Axes: `T` time, `B` worlds, `P` states.
+"""
+
+# ruff: noqa: F722  (the shapes in annotations are jaxtyping's, not forward references)
+
+from typing import Any, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["complex_diagonal_scan", "diagonal_scan", "selective_scan"]
+
+
+def diagonal_scan(
+    decay: Float[Tensor, " P"],
+    inputs: Float[Tensor, "T B P"],
+    keep: Float[Tensor, "T B 1"],
+    initial: Float[Tensor, "B P"],
+) -> Float[Tensor, "T B P"]:
+    """States h_t = decay * keep_t * h_{t-1} + inputs_t, with h_{-1} = initial.
+
+    One fused multiply-add a step, forward and backward. Steps at which no world is reset skip the
+    multiplication by `keep`. No gradient reaches `keep`.
+
+    Args:
+        decay: decay of each state.
+        inputs: inputs of the states, T >= 1.
+        keep: 1 - starts; 0 clears the memory before that step reads it.
+        initial: state before the first step.
+
+    Returns:
+        The state after each step.
+    """
+    return _scan(decay, inputs, keep, initial, _Recurrence(varying=False, paired=False))
+
+
+def complex_diagonal_scan(
+    decay: Float[Tensor, " P"],
+    inputs: Float[Tensor, "T B P"],
+    keep: Float[Tensor, "T B 1"],
+    initial: Float[Tensor, "B P"],
+) -> Float[Tensor, "T B P"]:
+    """`diagonal_scan` of P / 2 complex states; last axes hold (re, im, re, im, ...), P even."""
+    return _scan(decay, inputs, keep, initial, _Recurrence(varying=False, paired=True))
+
+
+def selective_scan(
+    decay: Float[Tensor, "T B ..."],
+    inputs: Float[Tensor, "T B ..."],
+    keep: Float[Tensor, "T B ..."],
+    initial: Float[Tensor, "B ..."],
+) -> Float[Tensor, "T B ..."]:
+    """`diagonal_scan` with a decay of its own at each step and world; states may have several axes.
+
+    `keep` has as many axes as `inputs`, those of the states of size 1.
+    """
+    return _scan(decay, inputs, keep, initial, _Recurrence(varying=True, paired=False))
+
+
+@final
+class _Recurrence:
+    """What is fixed for one call of a scan.
+
+    Attributes:
+        varying: the decay has a time axis.
+        paired: neighbours in the last axis are the parts of a complex number.
+    """
+
+    def __init__(self, varying: bool, paired: bool) -> None:
+        self.varying, self.paired = varying, paired
+        self._resets: frozenset[int] | None = None
+
+    def resets(self, keep: Tensor) -> frozenset[int]:
+        """Steps at which any world is reset; found once, by a pass that sees values (a vmap hides them)."""
+        if self._resets is None:
+            self._resets = frozenset((keep != 1).flatten(1).any(1).nonzero().flatten().tolist())
+        return self._resets
+
+    def forwards(self, decay: Tensor, inputs: Tensor, keep: Tensor, initial: Tensor) -> Tensor:
+        """States h_t = a_t keep_t h_{t-1} + u_t."""
+        states = torch.empty_like(inputs, memory_format=torch.contiguous_format)
+        resets, decays = self.resets(keep), self._steps(decay, len(inputs))
+        state = self._native(initial)
+        rows = zip(decays, self._native(inputs).unbind(0), self._native(states).unbind(0), strict=True)
+        for t, (a, now, out) in enumerate(rows):
+            if t in resets:
+                state = keep[t] * state
+            state = torch.addcmul(now, a, state, out=out)
+        return states
+
+    def backwards(self, decay: Tensor, arriving: Tensor, keep: Tensor) -> Tensor:
+        """Totals G_t = g_t + a_{t+1} keep_{t+1} G_{t+1}."""
+        totals = torch.empty_like(arriving, memory_format=torch.contiguous_format)
+        resets, decays = self.resets(keep), self._steps(decay, len(arriving))
+        given, rows = self._native(arriving).unbind(0), self._native(totals).unbind(0)
+        total = rows[-1].copy_(given[-1])
+        for t in range(len(rows) - 2, -1, -1):
+            if t + 1 in resets:
+                total = keep[t + 1] * total
+            total = torch.addcmul(given[t], decays[t + 1], total, out=rows[t])
+        return totals
+
+    def conjugate(self, x: Tensor) -> Tensor:
+        """Differentiable conj(x)."""
+        if not self.paired:
+            return x
+        re, im = torch.unflatten(x, -1, (-1, 2)).unbind(-1)
+        return torch.stack((re, -im), -1).flatten(-2)
+
+    def times_conjugate(self, x: Tensor, y: Tensor) -> Tensor:
+        """Differentiable product x * conj(y)."""
+        if not self.paired:
+            return x * y
+        (a, b), (c, d) = (torch.unflatten(z, -1, (-1, 2)).unbind(-1) for z in (x, y))
+        return torch.stack((a * c + b * d, b * c - a * d), -1).flatten(-2)
+
+    def times_conjugate_at_once(self, x: Tensor, y: Tensor) -> Tensor:
+        """`times_conjugate` for where nobody differentiates it."""
+        if not self.paired:
+            return x * y
+        return torch.view_as_real(self._native(x) * self._native(y).conj()).flatten(-2)
+
+    def summed(self, terms: Tensor, decay: Tensor) -> Tensor:
+        """Sum of [T, B, ...] over the axes that `decay` does not have."""
+        if not self.varying:
+            terms = terms.flatten(0, terms.ndim - decay.ndim - 1).sum(0)
+        return terms if terms.shape == decay.shape else terms.sum_to_size(decay.shape)
+
+    def _native(self, x: Tensor) -> Tensor:
+        return torch.view_as_complex(torch.unflatten(x.contiguous(), -1, (-1, 2))) if self.paired else x
+
+    def _steps(self, decay: Tensor, time: int) -> tuple[Tensor, ...]:
+        native = self._native(decay)
+        return native.unbind(0) if self.varying else (native,) * time
+
+
+def _scan(decay: Tensor, inputs: Tensor, keep: Tensor, initial: Tensor, law: _Recurrence) -> Tensor:
+    states: Tensor = _Forwards.apply(decay, inputs, keep.detach(), initial, law)  # type: ignore[no-untyped-call]
+    return states
+
+
+def _aligned(x: Tensor, mapped: int | None) -> Tensor:
+    """`x` with the mapped axis before its last, of size 1 if it has none."""
+    return x.unsqueeze(-2) if mapped is None else x.movedim(mapped, -2)
+
+
+def _widened(x: Tensor, mapped: int | None, size: int) -> Tensor:
+    aligned = _aligned(x, mapped)
+    return aligned.expand(*aligned.shape[:-2], size, aligned.shape[-1])
+
+
+@final
+class _Forwards(torch.autograd.Function):
+    """States h from (a, u, keep, h_{-1})."""
+
+    @staticmethod
+    def forward(decay: Tensor, inputs: Tensor, keep: Tensor, initial: Tensor, law: _Recurrence) -> Tensor:
+        return law.forwards(decay, inputs, keep, initial)
+
+    @staticmethod
+    def setup_context(
+        ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Tensor, _Recurrence], output: Tensor
+    ) -> None:
+        decay, _, keep, initial, ctx.law = inputs
+        ctx.save_for_backward(decay, keep, initial, output)
+
+    @staticmethod
+    def backward(ctx: Any, arriving: Tensor) -> tuple[Tensor, Tensor, None, Tensor | None, None]:
+        law: _Recurrence = ctx.law
+        decay, keep, initial, states = ctx.saved_tensors
+        conjugate = law.conjugate(decay)
+        if torch.is_grad_enabled():  # someone will differentiate this backward
+            totals = _Backwards.apply(conjugate, arriving, keep, law)  # type: ignore[no-untyped-call]
+            first = keep[0] * totals[0]
+            before = keep * torch.cat((initial[None], states[:-1]))
+            grad_decay = law.summed(law.times_conjugate(totals, before), decay)
+        else:
+            totals = law.backwards(conjugate, arriving, keep)
+            first = keep[0] * totals[0]
+            terms = law.times_conjugate_at_once(totals[1:], states[:-1])
+            for t in law.resets(keep) - {0}:
+                terms[t - 1] *= keep[t]
+            at_first = law.times_conjugate(first, initial)
+            if law.varying:
+                grad_decay = law.summed(torch.cat((at_first[None], terms)), decay)
+            else:
+                grad_decay = law.summed(terms, decay) + law.summed(at_first[None], decay)
+        if not ctx.needs_input_grad[3]:
+            return grad_decay, totals, None, None, None
+        # a * first, as a product with the conjugate of the conjugate.
+        grad_initial = law.times_conjugate(first, decay[0] if law.varying else decay)
+        return grad_decay, totals, None, grad_initial, None
+
+    @staticmethod
+    def vmap(
+        info: Any,
+        in_dims: tuple[int | None, ...],
+        decay: Tensor,
+        inputs: Tensor,
+        keep: Tensor,
+        initial: Tensor,
+        law: _Recurrence,
+    ) -> tuple[Tensor, int]:
+        states: Tensor = _Forwards.apply(  # type: ignore[no-untyped-call]
+            _aligned(decay, in_dims[0]),
+            _widened(inputs, in_dims[1], info.batch_size),
+            _aligned(keep, in_dims[2]),
+            _widened(initial, in_dims[3], info.batch_size),
+            law,
+        )
+        return states, states.ndim - 2
+
+
+@final
+class _Backwards(torch.autograd.Function):
+    """Totals G from (a, g, keep)."""
+
+    @staticmethod
+    def forward(decay: Tensor, arriving: Tensor, keep: Tensor, law: _Recurrence) -> Tensor:
+        return law.backwards(decay, arriving, keep)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, _Recurrence], output: Tensor) -> None:
+        decay, _, keep, ctx.law = inputs
+        ctx.save_for_backward(decay, keep, output)
+
+    @staticmethod
+    def backward(ctx: Any, arriving: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        law: _Recurrence = ctx.law
+        decay, keep, totals = ctx.saved_tensors
+        sums = _Forwards.apply(  # type: ignore[no-untyped-call]
+            law.conjugate(decay), arriving, keep, torch.zeros_like(arriving[0]), law
+        )
+        terms = law.times_conjugate(sums[:-1], keep[1:] * totals[1:])  # what a_1 .. a_{T-1} are multiplied by
+        if law.varying:
+            terms = torch.cat((torch.zeros_like(totals[:1]), terms))  # a_0 has no part in G
+        return law.summed(terms, decay), sums, None, None
+
+    @staticmethod
+    def vmap(
+        info: Any,
+        in_dims: tuple[int | None, ...],
+        decay: Tensor,
+        arriving: Tensor,
+        keep: Tensor,
+        law: _Recurrence,
+    ) -> tuple[Tensor, int]:
+        totals: Tensor = _Backwards.apply(  # type: ignore[no-untyped-call]
+            _aligned(decay, in_dims[0]),
+            _widened(arriving, in_dims[1], info.batch_size),
+            _aligned(keep, in_dims[2]),
+            law,
+        )
+        return totals, totals.ndim - 2

@@ -84,6 +84,8 @@ def from_json(data: dict[str, Any]) -> TrainConfig:
                     "core": CoreConfig(**network["core"]),
                     "head": HeadConfig(**network["head"]),
                     "sender_head": HeadConfig(**network["sender_head"]),
+                    # Checkpoints from before roles could differ have no such entry.
+                    "role_cores": {r: CoreConfig(**c) for r, c in network.get("role_cores", {}).items()},
                 }
             ),
         }

@@ -190,7 +190,7 @@ class Ppo:
                     )
                 self.optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
-                for part in (*network.actors.values(), network.critic):
+                for part in network.parts:
                     norm = nn.utils.clip_grad_norm_(part.parameters(), config.gradient_norm)
                     if not math.isfinite(float(norm)):
                         raise FloatingPointError(f"a gradient is {float(norm)} after {updates} updates")

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from policies.cores import CoreConfig, make_core
+from policies.cores import Core, CoreConfig, make_core
 from policies.normaliser import Normaliser
 
 _LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -37,30 +37,39 @@ class RoleNetwork(nn.Module):
     Attributes:
         fields: observation fields, name -> slice.
         action_fields: action fields, name -> slice.
+
+    Args:
+        fields: observation fields, name -> slice.
+        action_fields: action fields, name -> slice.
+        core: of what the core is made, or a core that is shared with other roles.
+        head: the action head.
+        generator: the only source of the initial parameters.
+        shared_head: features -> means, shared with other roles; else the role has one of its own.
     """
 
     def __init__(
         self,
         fields: dict[str, slice],
         action_fields: dict[str, slice],
-        core: CoreConfig,
+        core: CoreConfig | Core,
         head: HeadConfig,
         generator: torch.Generator,
+        shared_head: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.fields, self.action_fields = dict(fields), dict(action_fields)
         inputs = max(s.stop for s in fields.values())
         actions = max(s.stop for s in action_fields.values())
         self.normaliser = Normaliser(self.fields)
-        self.core = make_core(core, inputs, generator)
-        self.head = linear(self.core.out_features, actions, head.gain, generator)
+        self.core = core if isinstance(core, Core) else make_core(core, inputs, generator)
+        self.head = shared_head or linear(self.core.out_features, actions, head.gain, generator)
         self.squash = head.squash
         self.log_std = nn.Parameter(torch.full((actions,), head.log_std))
 
     @property
     def action_size(self) -> int:
         """Numbers in an action."""
-        return self.head.out_features
+        return len(self.log_std)
 
     def initial_memory(self, batch: int) -> Tensor:
         """Memory at the start of a trial [B, S]."""

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from ma_ssm_env.roles import ACTING_ROLES
 from policies.cores import CoreConfig, make_core
-from policies.game import Game
+from policies.game import AGENT, Game
 from policies.normaliser import Normaliser
+from policies.parameter_sharing import SharedActor
 from policies.role_network import HeadConfig, RoleNetwork, linear
 
 SENDER = "state_modeling"
@@ -34,6 +36,8 @@ class NetworkConfig:
             straight-through clip would let them grow without end (they reached 180 within 300k steps).
         critic_width: hidden width of the critic.
         privileged_critic: the critic reads `state()`; else the roles' own observations.
+        role_cores: cores of roles that have another one than `core`.
+        shared: all roles share one actor (module `parameter_sharing`).
     """
 
     core: CoreConfig = field(default_factory=CoreConfig)
@@ -41,6 +45,22 @@ class NetworkConfig:
     sender_head: HeadConfig = field(default_factory=lambda: HeadConfig(gain=1.0, log_std=-3.0, squash=True))
     critic_width: int = 128
     privileged_critic: bool = True
+    role_cores: dict[str, CoreConfig] = field(default_factory=dict)
+    shared: bool = False
+
+    def __post_init__(self) -> None:
+        for role in self.role_cores:
+            if role not in (*ACTING_ROLES, AGENT):
+                valid = ", ".join((*ACTING_ROLES, AGENT))
+                raise ValueError(f"role_cores: unknown role {role!r}; one of {valid} is expected")
+        if self.shared and self.role_cores:
+            raise ValueError(
+                "shared=True: roles that share one actor have one core; role_cores must be empty"
+            )
+
+    def core_of(self, role: str) -> CoreConfig:
+        """The core of a role's actor."""
+        return self.role_cores.get(role, self.core)
 
 
 class Critic(nn.Module):
@@ -53,7 +73,7 @@ class Critic(nn.Module):
             self.normaliser = Normaliser(game.state_fields)
         else:
             self.normaliser = Normaliser(_joined(game))
-        inputs = len(self.normaliser.mean) + config.core.width * len(game.roles)
+        inputs = len(self.normaliser.mean) + sum(config.core_of(role).width for role in game.roles)
         kind = "mlp" if self.privileged else config.core.kind
         self.core = make_core(CoreConfig(kind=kind, width=config.critic_width), inputs, generator)
         self.head = linear(config.critic_width, 1, 1.0, generator)
@@ -84,10 +104,16 @@ class TeamNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.actors = nn.ModuleDict()
+        shared = SharedActor(game, config.core, config.head.gain, generator) if config.shared else None
         for role in game.roles:
-            head = config.sender_head if differentiable and role == SENDER else config.head
+            sends = differentiable and role == SENDER
             self.actors[role] = RoleNetwork(
-                game.observation_fields[role], game.action_fields[role], config.core, head, generator
+                game.observation_fields[role],
+                game.action_fields[role],
+                config.core_of(role) if shared is None else shared.core_of(role),
+                config.sender_head if sends else config.head,
+                generator,
+                None if shared is None or sends else shared.head_of(role),
             )
         self.critic = Critic(game, config, generator)
 
@@ -101,6 +127,11 @@ class TeamNetwork(nn.Module):
     def roles(self) -> tuple[str, ...]:
         """Roles that have an actor."""
         return tuple(self.actors)
+
+    @property
+    def parts(self) -> list[nn.Module]:
+        """Modules without common parameters: every actor and the critic, or all actors that share."""
+        return [self.actors, self.critic] if self.config.shared else [*self.actors.values(), self.critic]
 
     def parameter_counts(self) -> dict[str, int]:
         """Trainable numbers in all actors, and in the critic."""

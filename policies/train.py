@@ -125,6 +125,8 @@ class Command:
         team: the five-role team; else the single-agent twin.
         core: memory of every actor.
         width: features of every actor.
+        role_cores: roles with another core, as `coordinator=mlp` or, with its width, `coordinator=mlp:32`.
+        shared: all roles share one actor (teams).
         steps: control steps, over all worlds.
         seed: of networks and sampling; also chooses the run's worlds.
         communication: how the belief is learned (teams).
@@ -141,6 +143,8 @@ class Command:
     team: bool = False
     core: Literal["mlp", "gru", "s5"] = "s5"
     width: int = CoreConfig.width
+    role_cores: tuple[str, ...] = ()
+    shared: bool = False
     steps: int = TrainConfig.steps
     seed: int = 0
     communication: Communication = "differentiable"
@@ -173,10 +177,28 @@ def configuration(command: Command) -> TrainConfig:
         network=NetworkConfig(
             core=CoreConfig(kind=command.core, width=command.width),
             privileged_critic=command.privileged_critic,
+            role_cores=_role_cores(command),
+            shared=command.shared,
         ),
         ppo=tuned(command.scenario, **_changes(command.ppo)),
         options=options,
     )
+
+
+def _role_cores(command: Command) -> dict[str, CoreConfig]:
+    cores = {}
+    for given in command.role_cores:
+        role, _, core = given.partition("=")
+        kind, _, width = core.partition(":")
+        if width and not width.isdecimal():
+            raise ValueError(f"--role-cores {given}: {width!r} is no width; write {role}={kind}:32")
+        try:
+            cores[role] = CoreConfig(kind=kind, width=int(width) if width else command.width)
+        except ValueError as error:
+            raise ValueError(f"--role-cores {given}: {error}") from None
+        if not command.team:
+            raise ValueError(f"--role-cores {given}: roles belong to the five-role team; add --team")
+    return cores
 
 
 def _changes(pairs: Sequence[str]) -> dict[str, Any]:

@@ -161,6 +161,17 @@ def test_training_leaves_a_checkpoint_and_its_metrics(
         assert torch.equal(value, network.state_dict()[name]), name
 
 
+def test_roles_get_cores_of_their_own_from_the_command_line(tmp_path: Path) -> None:
+    given = ("coordinator=mlp:32", "adaptation=gru")
+    network = configuration(Command(tmp_path, team=True, width=48, role_cores=given)).network
+    assert network.core == CoreConfig(width=48)
+    assert network.role_cores == {
+        "coordinator": CoreConfig(kind="mlp", width=32),
+        "adaptation": CoreConfig(kind="gru", width=48),
+    }
+    assert configuration(Command(tmp_path, team=True, shared=True)).network.shared
+
+
 def test_a_command_line_becomes_a_configuration(tmp_path: Path) -> None:
     command = Command(
         tmp_path,
@@ -195,6 +206,11 @@ def test_a_command_line_becomes_a_configuration(tmp_path: Path) -> None:
         (["--steps", "0"], "--steps 0: at least 1 is expected"),
         (["--seed", "-1"], "--seed -1: at least 0 is expected"),
         (["--width", "0"], "width, layers and state_size must be at least 1"),
+        (["--team", "--role-cores", "referee=mlp"], "role_cores: unknown role 'referee'"),
+        (["--team", "--role-cores", "adaptation=rnn"], "--role-cores adaptation=rnn: 'rnn': unknown core"),
+        (["--team", "--role-cores", "adaptation=mlp:big"], "'big' is no width; write adaptation=mlp:32"),
+        (["--role-cores", "adaptation=mlp"], "roles belong to the five-role team; add --team"),
+        (["--team", "--shared", "--role-cores", "adaptation=mlp"], "role_cores must be empty"),
         (["--team", "--muted-roles", "referee"], "option muted_roles: unknown role 'referee'"),
         (["--muted-roles", "adaptation"], "option 'muted_roles' belongs to the five-role team"),
         (["--absent-roles", "adaptation"], "option 'absent_roles' belongs to the five-role team"),

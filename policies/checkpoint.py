@@ -50,7 +50,7 @@ def load(directory: str | os.PathLike[str]) -> tuple[TeamNetwork, TrainConfig, i
     weights, description = tensor_store.read(path, "checkpoint", FORMAT, ("config", "steps", "fields"))
     try:
         config = from_json(description["config"])
-        game = Game(config.scenario, 1, config.team, config.options)
+        game = Game(config.scenario, 1, config.team, config.options, others=config.partners)
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{path}: {error}") from None
     network = TeamNetwork(game, config.network, config.communication == "differentiable", torch.Generator())

@@ -27,6 +27,7 @@ class TrainConfig:
         network: networks.
         ppo: learner.
         options: options of the environment.
+        partners: roles that do not learn; policies that are given to `train` play them.
     """
 
     scenario: str = "PointDir-v0"
@@ -37,6 +38,7 @@ class TrainConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     ppo: PpoConfig = field(default_factory=PpoConfig)
     options: dict[str, Any] = field(default_factory=dict)
+    partners: tuple[str, ...] = ()
 
 
 # Settings that differ from the defaults, by scenario: short inner episodes want whole trials as segments
@@ -77,6 +79,7 @@ def from_json(data: dict[str, Any]) -> TrainConfig:
     return TrainConfig(
         **{
             **data,
+            "partners": tuple(data.get("partners", ())),
             "ppo": PpoConfig(**data["ppo"]),
             "network": NetworkConfig(
                 **{

@@ -56,6 +56,7 @@ class Trained:
 def train(
     config: TrainConfig,
     *,
+    partners: Mapping[str, Policy] | None = None,
     checkpoints: Sequence[int] = (),
     on_start: Callable[[Training], None] | None = None,
     on_checkpoint: Callable[[int, TeamNetwork], None] | None = None,
@@ -71,6 +72,9 @@ def train(
 
     Args:
         config: what to train, on what.
+        partners: role -> policy that plays it while the other roles learn (teams): a scripted function, a
+            Stable-Baselines3 model, one of our networks. `evaluate` takes the whole team as
+            `players(network) | partners`.
         checkpoints: step counts; `on_checkpoint` is called after the first iteration at or past each, once
             for all that one iteration passed.
         on_start: called once before the first iteration, with the run as it was made or taken up.
@@ -84,7 +88,7 @@ def train(
         ConfigurationError: the state in the folder is of another configuration.
         FloatingPointError: the run diverged; what was stored before stays.
     """
-    training = Training(config)
+    training = Training(config, partners)
     if state_folder is not None and not training_state.resume(state_folder, training):
         training_state.save(state_folder, training)
     if on_start is not None:
@@ -104,7 +108,7 @@ def train(
         if state_folder is not None and (reached or late or training.finished):
             training_state.save(state_folder, training)
             stored = time.monotonic()
-    return Trained(training.network, config, training.steps, training.history)
+    return Trained(training.network, training.config, training.steps, training.history)
 
 
 def players(network: TeamNetwork, deterministic: bool = True) -> Policy | dict[str, Policy]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
+from ma_ssm_env import Policy
+from ma_ssm_env.roles import ROLES
 from ma_ssm_env.scenarios import find_scenario
 from policies.config import WORLDS_OF_A_RUN, TrainConfig
 from policies.game import Game
@@ -25,14 +28,34 @@ class Training:
         network: the networks.
         steps: control steps that were taken.
         history: metrics of every iteration, "steps" among them.
+
+    Args:
+        config: what is trained, on what.
+        partners: role -> who plays it while the others learn; entered into the configuration.
     """
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, partners: Mapping[str, Policy] | None = None) -> None:
         find_scenario(config.scenario)
+        partners = partners or {}
+        if not config.partners:
+            config = dataclasses.replace(config, partners=tuple(r for r in ROLES if r in partners))
+        if set(config.partners) != set(partners):
+            raise ValueError(
+                f"partners={config.partners} in the configuration, but policies for {tuple(partners)}: "
+                "give a policy for each of them, and for no other role"
+            )
         self.config = config
         self.steps = 0
         self.history: list[dict[str, float]] = []
-        game = Game(config.scenario, config.ppo.num_worlds, config.team, config.options)
+        game = Game(
+            config.scenario,
+            config.ppo.num_worlds,
+            config.team,
+            config.options,
+            others=config.partners,
+            partners=partners,
+            partner_seed=config.seed,
+        )
         self._generator = torch.Generator().manual_seed(config.seed)
         differentiable = config.communication == "differentiable"
         self.network = TeamNetwork(game, config.network, differentiable, self._generator)

@@ -10,7 +10,8 @@ Implementation details, numbered as on the algorithm's page:
     channel (rates, noise), and replaces the received belief in the receivers' observations; the sender
     learns by the gradient that arrives, and has no surrogate of its own;
  7. an iteration stops early where the mean KL of an epoch passes `target_kl`;
- 8. gradients are clipped for each network apart, so that a large critic loss does not slow the actors.
+ 8. gradients are clipped for each network apart, so that a large critic loss does not slow the actors;
+ 9. where the state model forecasts its sensors, the error of its forecasts joins the loss (`forecast.py`).
 
 Sources: Schulman et al. 2017; MAPPO, Yu et al. 2022; DIAL, Foerster et al. 2016.
 """
@@ -27,6 +28,7 @@ from torch import Tensor, nn
 
 from policies.channel import received_sequence, straight_through_clip
 from policies.cores import Core
+from policies.forecast import mean_squared_error
 from policies.normaliser import ReturnScale
 from policies.returns import generalised_advantages
 from policies.rollout import Rollout
@@ -55,6 +57,7 @@ class PpoConfig:
         value: weight of the value loss.
         gradient_norm: largest norm of each network's gradient.
         target_kl: mean KL of an epoch at which an iteration stops.
+        forecast: weight of the forecast loss, where the networks forecast.
     """
 
     num_worlds: int = 16
@@ -72,6 +75,7 @@ class PpoConfig:
     value: float = 0.5
     gradient_norm: float = 0.5
     target_kl: float = 0.05
+    forecast: float = 1.0
 
     def __post_init__(self) -> None:
         if self.rollout % self.segment:
@@ -177,6 +181,7 @@ class Ppo:
         self.return_scale.update(rollout.rewards, rollout.dones)
         batch = self._segments(rollout)
         count = batch.starts.shape[1]
+        forecast_errors = self._forecast_errors(rollout)
         totals: dict[str, float] = {}
         updates = epochs = 0
         for _ in range(config.epochs):
@@ -209,11 +214,26 @@ class Ppo:
         return {
             **averages,
             **stds,
+            **forecast_errors,
             "epochs": float(epochs),
             "learning_rate": rate,
             "explained_variance": float(explained),
             "episode_return": sum(rollout.episode_returns) / max(1, len(rollout.episode_returns)),
         }
+
+    @torch.no_grad()
+    def _forecast_errors(self, rollout: Rollout) -> dict[str, float]:
+        """Of what acting would have forecast, before anything is learned from this rollout: held out."""
+        errors = {}
+        for role in self.network.roles:
+            actor = self.network.actor(role)
+            if actor.forecast_horizon:
+                targets, valid = actor.forecast_targets(rollout.observations[role])
+                forecast = actor.forecast(rollout.features[role])
+                errors["forecast_error"] = float(mean_squared_error(forecast, targets, valid))
+                nothing = torch.zeros_like(targets)
+                errors["persistence_error"] = float(mean_squared_error(nothing, targets, valid))
+        return errors
 
     def _loss(self, batch: Segments) -> tuple[Tensor, dict[str, float]]:
         network, config = self.network, self.config
@@ -221,12 +241,16 @@ class Ppo:
         features: list[Tensor] = []
         surrogate = torch.zeros(())
         entropy = torch.zeros(())
+        forecast_losses: list[Tensor] = []
         kls, clipped, belief_size = [], [], 0.0
         advantages = (batch.advantages - batch.advantages.mean()) / (batch.advantages.std() + 1e-8)
         for role in network.roles:  # the sender is first in the order of roles
             actor = network.actor(role)
             means, feature = actor.sequence(observations[role], batch.starts, batch.memories[role])
             features.append(feature.detach())
+            if actor.forecast_horizon:
+                targets, valid = actor.forecast_targets(observations[role])
+                forecast_losses.append(mean_squared_error(actor.forecast(feature), targets, valid))
             if self.differentiable and role == SENDER:
                 belief = straight_through_clip(means + torch.exp(actor.log_std) * batch.noise[role])
                 belief_size = float(means.detach().abs().mean())
@@ -243,6 +267,8 @@ class Ppo:
         values, _ = network.critic(batch.states, features, batch.starts, batch.memories["critic"])
         value_loss = (values - batch.returns).square().mean()
         loss = surrogate + config.value * value_loss - config.entropy * entropy
+        for forecast_loss in forecast_losses:
+            loss = loss + config.forecast * forecast_loss
         return loss, {
             "loss": float(loss.detach()),
             "policy_loss": float(surrogate.detach()),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from policies.cores import Core, CoreConfig, make_core
+from policies.forecast import forecast_targets, sensor_columns
 from policies.normaliser import Normaliser
 
 _LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -45,6 +46,7 @@ class RoleNetwork(nn.Module):
         head: the action head.
         generator: the only source of the initial parameters.
         shared_head: features -> means, shared with other roles; else the role has one of its own.
+        forecast_horizon: h, steps that its sensors are forecast for (module `forecast`); 0: none.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class RoleNetwork(nn.Module):
         head: HeadConfig,
         generator: torch.Generator,
         shared_head: nn.Module | None = None,
+        forecast_horizon: int = 0,
     ) -> None:
         super().__init__()
         self.fields, self.action_fields = dict(fields), dict(action_fields)
@@ -65,6 +68,14 @@ class RoleNetwork(nn.Module):
         self.head = shared_head or linear(self.core.out_features, actions, head.gain, generator)
         self.squash = head.squash
         self.log_std = nn.Parameter(torch.full((actions,), head.log_std))
+        self.forecast_horizon = forecast_horizon
+        if forecast_horizon:
+            self._sensors = sensor_columns(self.fields)
+            if not self._sensors:
+                raise ValueError(f"forecast_horizon={forecast_horizon}: the role has no sensors to forecast")
+            outputs = forecast_horizon * len(self._sensors)
+            # Small at the start: the first forecasts are persistence.
+            self.forecast_head = linear(self.core.out_features, outputs, 0.01, generator)
 
     @property
     def action_size(self) -> int:
@@ -88,6 +99,21 @@ class RoleNetwork(nn.Module):
     def _mean(self, features: Tensor) -> Tensor:
         mean: Tensor = self.head(features)
         return torch.tanh(mean) if self.squash else mean
+
+    def forecast(self, features: Tensor) -> Tensor:
+        """Changes of the normalised sensors, 1 to h steps ahead [..., h, n], from features [..., D]."""
+        flat: Tensor = self.forecast_head(features)
+        return flat.view(*flat.shape[:-1], self.forecast_horizon, len(self._sensors))
+
+    def forecast_targets(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forecast` should have said along observations [T, B, O], and which of it counts.
+
+        See `forecast.forecast_targets`; without gradient.
+        """
+        with torch.no_grad():
+            sensors = self.normaliser(observations)[..., self._sensors]
+            starts = observations[..., self.fields["episode_start"].start]
+            return forecast_targets(sensors, starts, self.forecast_horizon)
 
     def log_prob(self, mean: Tensor, action: Tensor) -> Tensor:
         """Log density N(action; mean, std), summed over the numbers of an action: [...]."""

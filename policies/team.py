@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ma_ssm_env.roles import ACTING_ROLES
 from policies.cores import CoreConfig, make_core
+from policies.forecast import MAX_HORIZON
 from policies.game import AGENT, Game
 from policies.normaliser import Normaliser
 from policies.parameter_sharing import SharedActor
@@ -38,6 +39,8 @@ class NetworkConfig:
         privileged_critic: the critic reads `state()`; else the roles' own observations.
         role_cores: cores of roles that have another one than `core`.
         shared: all roles share one actor (module `parameter_sharing`).
+        forecast_horizon: steps that state_modeling, or the single agent, forecasts its sensors for, beside
+            its actions (module `forecast`); 0: none, 10 at most.
     """
 
     core: CoreConfig = field(default_factory=CoreConfig)
@@ -47,8 +50,11 @@ class NetworkConfig:
     privileged_critic: bool = True
     role_cores: dict[str, CoreConfig] = field(default_factory=dict)
     shared: bool = False
+    forecast_horizon: int = 0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.forecast_horizon <= MAX_HORIZON:
+            raise ValueError(f"forecast_horizon={self.forecast_horizon}: 0 to {MAX_HORIZON} is expected")
         for role in self.role_cores:
             if role not in (*ACTING_ROLES, AGENT):
                 valid = ", ".join((*ACTING_ROLES, AGENT))
@@ -114,6 +120,7 @@ class TeamNetwork(nn.Module):
                 config.sender_head if sends else config.head,
                 generator,
                 None if shared is None or sends else shared.head_of(role),
+                config.forecast_horizon if role in (SENDER, AGENT) else 0,
             )
         self.critic = Critic(game, config, generator)
 

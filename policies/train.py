@@ -131,6 +131,7 @@ class Command:
         width: features of every actor.
         role_cores: roles with another core, as `coordinator=mlp` or, with its width, `coordinator=mlp:32`.
         shared: all roles share one actor (teams).
+        forecast_horizon: steps that state_modeling, or the single agent, forecasts its sensors for; 0: none.
         steps: control steps, over all worlds.
         seed: of networks and sampling; also chooses the run's worlds.
         communication: how the belief is learned (teams).
@@ -149,6 +150,7 @@ class Command:
     width: int = CoreConfig.width
     role_cores: tuple[str, ...] = ()
     shared: bool = False
+    forecast_horizon: int = NetworkConfig.forecast_horizon
     steps: int = TrainConfig.steps
     seed: int = 0
     communication: Communication = "differentiable"
@@ -183,6 +185,7 @@ def configuration(command: Command) -> TrainConfig:
             privileged_critic=command.privileged_critic,
             role_cores=_role_cores(command),
             shared=command.shared,
+            forecast_horizon=command.forecast_horizon,
         ),
         ppo=tuned(command.scenario, **_changes(command.ppo)),
         options=options,

@@ -17,9 +17,11 @@ from torch import Tensor
 
 from ma_ssm_env import Policy, SingleAgentVectorEnv, TeamVectorEnv
 from ma_ssm_env.roles import ACTING_ROLES, AGENTS, ROLE_TABLE
+from policies.curriculum_learner import CurriculumLearner
 from policies.partners import Partner
 
 AGENT = "agent"  # the one role of the twin
+_ENVIRONMENT = ROLE_TABLE["environment"].agent
 
 
 class Game:
@@ -29,6 +31,10 @@ class Game:
         roles: who learns, in order.
         observation_fields, action_fields: role -> field -> slice.
         state_fields: field -> slice of `state()`.
+        chooses: tasks are chosen in setup steps, where the acting roles' actions have no effect.
+        proposal_fields: observation and action fields of the environment role where it is to learn that, else
+            None.
+        proposer: the learner that then plays it; set it before `reset`.
 
     Args:
         scenario: id of the scenario.
@@ -52,6 +58,9 @@ class Game:
         partner_seed: int = 0,
     ) -> None:
         self.team, self.num_worlds = team, num_worlds
+        self.chooses = False
+        self.proposal_fields: tuple[dict[str, slice], dict[str, slice]] | None = None
+        self.proposer: CurriculumLearner | None = None
         self._partners: dict[str, Partner] = {}
         self._env: Any
         if team:
@@ -63,9 +72,16 @@ class Game:
                 ROLE_TABLE[role].agent: Partner(role, policy, num_worlds, partner_seed)
                 for role, policy in (partners or {}).items()
             }
+            self.chooses = self._env.options.task_source == "environment"
+            if self.chooses and "environment" not in others:
+                self.proposal_fields = (
+                    self._env.observation_fields(_ENVIRONMENT),
+                    self._env.action_fields(_ENVIRONMENT),
+                )
             self._partners_see: dict[str, NDArray[np.float32]] = {}
             self._partners_start: dict[str, NDArray[np.bool_]] = {}
             self._setup = np.zeros(num_worlds, dtype=bool)
+            self._ledger = np.zeros((num_worlds, 0), dtype=np.float32)
             agents = {role: ROLE_TABLE[role].agent for role in self.roles}
             self.observation_fields = {r: self._env.observation_fields(a) for r, a in agents.items()}
             self.action_fields = {r: self._env.action_fields(a) for r, a in agents.items()}
@@ -89,11 +105,13 @@ class Game:
     def reset(self, seed: int) -> dict[str, Tensor]:
         """Begin anew: observations role -> [B, O]."""
         observations, infos = self._env.reset(seed=seed)
+        if self.chooses:
+            self._setup = infos["setup"]
+            self._ledger = observations[_ENVIRONMENT]
         if self._partners:
             self._partners_see = {agent: observations[agent] for agent in self._partners}
             all_worlds = np.ones(self.num_worlds, dtype=bool)
             self._partners_start = dict.fromkeys(self._partners, all_worlds)
-            self._setup = infos["setup"]
         return self._tensors(observations)
 
     def step(self, actions: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor, Tensor, dict[str, Any]]:
@@ -105,7 +123,11 @@ class Game:
                     agent: partner.act(self._partners_see[agent], self._partners_start[agent])
                     for agent, partner in self._partners.items()
                 }
+            if self.proposer is not None:
+                given[_ENVIRONMENT] = self.proposer.propose(self._ledger, self._setup)
             observations, rewards, ended, _, infos = self._env.step(given)
+            if self.proposer is not None:
+                self.proposer.pay(rewards[_ENVIRONMENT], ended[_ENVIRONMENT])
             if self._partners:
                 self._partners_see = {agent: observations[agent] for agent in self._partners}
                 # To who acts, the first control step shows what the setup step before it showed, and is the
@@ -114,7 +136,8 @@ class Game:
                     agent: ended[agent] | (self._setup & (AGENTS[agent] in ACTING_ROLES))
                     for agent in self._partners
                 }
-                self._setup = infos["setup"]
+            if self.chooses:
+                self._setup, self._ledger = infos["setup"], observations[_ENVIRONMENT]
             first = self._agents[self.roles[0]]
             reward, done = rewards[first], ended[first]
         else:
@@ -125,6 +148,11 @@ class Game:
             torch.from_numpy(done.astype(np.float32)),
             infos,
         )
+
+    @property
+    def setup(self) -> Tensor | None:
+        """Which worlds stand at a setup step [B], as booleans; None where tasks are not chosen."""
+        return torch.from_numpy(self._setup) if self.chooses else None
 
     def state(self) -> Tensor:
         """The state of the worlds [B, S], for critics."""
@@ -138,8 +166,11 @@ class Game:
                 "partners": {agent: partner.clone_state() for agent, partner in self._partners.items()},
                 "partners_see": {agent: seen.copy() for agent, seen in self._partners_see.items()},
                 "partners_start": {agent: start.copy() for agent, start in self._partners_start.items()},
-                "setup": self._setup.copy(),
             }
+        if self.chooses:
+            state |= {"setup": self._setup.copy(), "ledger": self._ledger.copy()}
+        if self.proposer is not None:
+            state["proposer"] = self.proposer.clone_state()
         return state
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
@@ -150,7 +181,10 @@ class Game:
                 partner.restore_state(state["partners"][agent])
             self._partners_see = {agent: seen.copy() for agent, seen in state["partners_see"].items()}
             self._partners_start = {agent: start.copy() for agent, start in state["partners_start"].items()}
-            self._setup = state["setup"].copy()
+        if self.chooses:
+            self._setup, self._ledger = state["setup"].copy(), state["ledger"].copy()
+        if self.proposer is not None:
+            self.proposer.restore_state(state["proposer"])
 
     def _tensors(self, observations: Any) -> dict[str, Tensor]:
         if self.team:

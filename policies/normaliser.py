@@ -77,13 +77,18 @@ class ReturnScale:
         self.running = torch.zeros(num_worlds, dtype=torch.float64)
         self.mean, self.var, self.count = 0.0, 1.0, 1e-4
 
-    def update(self, rewards: Tensor, dones: Tensor) -> None:
-        """Take rewards [T, B] into the statistics; dones [T, B] end a trial after their step."""
+    def update(self, rewards: Tensor, dones: Tensor, active: Tensor | None = None) -> None:
+        """Take rewards [T, B] into the statistics; dones [T, B] end a trial after their step.
+
+        Steps that are not `active` [T, B] are left out; at those nothing is paid.
+        """
         returns = torch.empty(rewards.shape, dtype=torch.float64)
         for t in range(len(rewards)):
             self.running = self.running * self.gamma + rewards[t].double()
             returns[t] = self.running
             self.running = self.running * (1.0 - dones[t].double())
+        if active is not None:
+            returns = returns[active]
         count, mean, var = float(returns.numel()), float(returns.mean()), float(returns.var(unbiased=False))
         total, delta = self.count + count, mean - self.mean
         self.var = (self.var * self.count + var * count + delta**2 * self.count * count / total) / total

@@ -104,6 +104,7 @@ class Segments:
     values: Tensor
     snr: Tensor | None
     channel_noise: Tensor | None
+    active: Tensor | None
 
     def take(self, rows: Tensor) -> Segments:
         """The sequences `rows`."""
@@ -124,6 +125,7 @@ class Segments:
             values=pick(self.values),
             snr=None if self.snr is None else pick(self.snr),
             channel_noise=None if self.channel_noise is None else pick(self.channel_noise),
+            active=None if self.active is None else pick(self.active),
         )
 
 
@@ -141,9 +143,10 @@ class Ppo:
             raise ValueError(f"communication={communication!r}: 'reinforced' or 'differentiable' is expected")
         self.network, self.config, self.generator = network, config, generator
         self.differentiable = communication == "differentiable" and SENDER in network.roles
+        learned = [*network.actors.parameters(), *network.critic.parameters()]  # the proposer has its own
         slow = [p for m in network.modules() if isinstance(m, Core) for p in m.memory_parameters()]
         chosen = {id(p) for p in slow}
-        fast = [p for p in network.parameters() if id(p) not in chosen]
+        fast = [p for p in learned if id(p) not in chosen]
         groups = [{"params": fast, "share": 1.0}]
         if slow:
             groups.append({"params": slow, "share": config.memory_learning_rate})
@@ -178,7 +181,7 @@ class Ppo:
         rate = config.learning_rate * (1.0 - (1.0 - config.final_learning_rate) * progress)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["share"]
-        self.return_scale.update(rollout.rewards, rollout.dones)
+        self.return_scale.update(rollout.rewards, rollout.dones, rollout.active)
         batch = self._segments(rollout)
         count = batch.starts.shape[1]
         forecast_errors = self._forecast_errors(rollout)
@@ -209,7 +212,8 @@ class Ppo:
                 break
         self._update_statistics(rollout)
         averages = {name: value / updates for name, value in totals.items()}
-        explained = 1.0 - (batch.returns - batch.values).var() / (batch.returns.var() + 1e-8)
+        residual = _counted(batch.returns - batch.values, batch.active)
+        explained = 1.0 - residual.var() / (_counted(batch.returns, batch.active).var() + 1e-8)
         stds = {f"std/{r}": float(torch.exp(network.actor(r).log_std.detach()).mean()) for r in network.roles}
         return {
             **averages,
@@ -243,7 +247,8 @@ class Ppo:
         entropy = torch.zeros(())
         forecast_losses: list[Tensor] = []
         kls, clipped, belief_size = [], [], 0.0
-        advantages = (batch.advantages - batch.advantages.mean()) / (batch.advantages.std() + 1e-8)
+        counted = _counted(batch.advantages, batch.active)
+        advantages = (batch.advantages - counted.mean()) / (counted.std() + 1e-8)
         for role in network.roles:  # the sender is first in the order of roles
             actor = network.actor(role)
             means, feature = actor.sequence(observations[role], batch.starts, batch.memories[role])
@@ -259,13 +264,15 @@ class Ppo:
             log_ratio = actor.log_prob(means, batch.actions[role]) - batch.log_probs[role]
             ratio = torch.exp(log_ratio)
             bounded = ratio.clamp(1.0 - config.clip, 1.0 + config.clip)
-            surrogate = surrogate - torch.minimum(ratio * advantages, bounded * advantages).mean()
+            surrogate = surrogate - _mean(
+                torch.minimum(ratio * advantages, bounded * advantages), batch.active
+            )
             entropy = entropy + actor.entropy()
             with torch.no_grad():
-                kls.append(float((ratio - 1.0 - log_ratio).mean()))
-                clipped.append(float(((ratio - 1.0).abs() > config.clip).float().mean()))
+                kls.append(float(_mean(ratio - 1.0 - log_ratio, batch.active)))
+                clipped.append(float(_mean(((ratio - 1.0).abs() > config.clip).float(), batch.active)))
         values, _ = network.critic(batch.states, features, batch.starts, batch.memories["critic"])
-        value_loss = (values - batch.returns).square().mean()
+        value_loss = _mean((values - batch.returns).square(), batch.active)
         loss = surrogate + config.value * value_loss - config.entropy * entropy
         for forecast_loss in forecast_losses:
             loss = loss + config.forecast * forecast_loss
@@ -317,9 +324,20 @@ class Ppo:
             values=cut(rollout.values),
             snr=None if rollout.snr is None else cut(rollout.snr),
             channel_noise=None if rollout.channel_noise is None else cut(rollout.channel_noise),
+            active=None if rollout.active is None else cut(rollout.active),
         )
 
     def _update_statistics(self, rollout: Rollout) -> None:
         for role in self.network.roles:
-            self.network.actor(role).normaliser.update(rollout.observations[role])
-        self.network.critic.normaliser.update(rollout.states)
+            self.network.actor(role).normaliser.update(_counted(rollout.observations[role], rollout.active))
+        self.network.critic.normaliser.update(_counted(rollout.states, rollout.active))
+
+
+def _counted(x: Tensor, active: Tensor | None) -> Tensor:
+    """The steps of x [T, B, ...] that count: all of them, or those that are active [N, ...]."""
+    return x if active is None else x[active]
+
+
+def _mean(x: Tensor, active: Tensor | None) -> Tensor:
+    """Mean of x [T, B] over the steps that count; 0 if there are none."""
+    return x.mean() if active is None else torch.where(active, x, 0.0).sum() / active.sum().clamp(min=1)

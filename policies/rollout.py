@@ -30,6 +30,7 @@ class Rollout:
         states: what the critic reads [T, B, S].
         values: V [T, B]; last_value: V of what follows [B].
         snr, channel_noise: of the belief channel at step t [T, B, 1], [T, B, d] (teams).
+        active: where the acting roles' actions had an effect [T, B], booleans; None: everywhere.
         episode_returns: plain task returns of the inner episodes that ended.
     """
 
@@ -47,6 +48,7 @@ class Rollout:
     last_value: Tensor
     snr: Tensor | None
     channel_noise: Tensor | None
+    active: Tensor | None
     episode_returns: list[float]
 
 
@@ -75,7 +77,7 @@ class Collector:
         features = {role: torch.empty(length, B, actors[role].core.out_features) for role in roles}
         memories: dict[str, list[Tensor]] = {role: [] for role in (*roles, "critic")}
         starts, dones, rewards = torch.empty(length, B), torch.empty(length, B), torch.empty(length, B)
-        states, snr, eps, returns = [], [], [], []
+        states, snr, eps, returns, setups = [], [], [], [], []
         for t in range(length):
             starts[t] = self._starts
             states.append(game.state() if network.critic.privileged else torch.empty(0))
@@ -89,8 +91,12 @@ class Collector:
                     observation, self._starts, self._memories[role]
                 )
                 actions[role] = torch.addcmul(means[role][t], stds[role], noise[role][t])
+            setup = game.setup
             self._observations, rewards[t], dones[t], infos = game.step(actions)
             self._starts = dones[t].clone()
+            if setup is not None:  # the first control step shows anew what the setup step showed
+                self._starts = torch.maximum(self._starts, setup.float())
+                setups.append(setup)
             returns.extend(infos["episode_return"][infos["episode_ended"]].tolist())
             if SENDER in roles:
                 snr.append(torch.from_numpy(infos["snr"]))
@@ -122,6 +128,7 @@ class Collector:
             last_value=self._last_value(),
             snr=torch.stack(snr) if snr else None,
             channel_noise=torch.stack(eps) if eps else None,
+            active=~torch.stack(setups) if setups else None,
             episode_returns=returns,
         )
 

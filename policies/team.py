@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ma_ssm_env.roles import ACTING_ROLES
 from policies.cores import CoreConfig, make_core
+from policies.curriculum_learner import ProposalNetwork
 from policies.forecast import MAX_HORIZON
 from policies.game import AGENT, Game
 from policies.normaliser import Normaliser
@@ -41,6 +42,7 @@ class NetworkConfig:
         shared: all roles share one actor (module `parameter_sharing`).
         forecast_horizon: steps that state_modeling, or the single agent, forecasts its sensors for, beside
             its actions (module `forecast`); 0: none, 10 at most.
+        proposer_width: hidden width of the environment role's networks, where it learns.
     """
 
     core: CoreConfig = field(default_factory=CoreConfig)
@@ -51,6 +53,7 @@ class NetworkConfig:
     role_cores: dict[str, CoreConfig] = field(default_factory=dict)
     shared: bool = False
     forecast_horizon: int = 0
+    proposer_width: int = 64
 
     def __post_init__(self) -> None:
         if not 0 <= self.forecast_horizon <= MAX_HORIZON:
@@ -102,7 +105,7 @@ class Critic(nn.Module):
 
 
 class TeamNetwork(nn.Module):
-    """Actors by role, and the critic."""
+    """Actors by role, the critic, and the environment role's networks where it learns (else None)."""
 
     def __init__(
         self, game: Game, config: NetworkConfig, differentiable: bool, generator: torch.Generator
@@ -123,6 +126,9 @@ class TeamNetwork(nn.Module):
                 config.forecast_horizon if role in (SENDER, AGENT) else 0,
             )
         self.critic = Critic(game, config, generator)
+        self.proposer: ProposalNetwork | None = None
+        if game.proposal_fields is not None:
+            self.proposer = ProposalNetwork(*game.proposal_fields, config.proposer_width, generator)
 
     def actor(self, role: str) -> RoleNetwork:
         """The actor of a role."""
@@ -141,8 +147,12 @@ class TeamNetwork(nn.Module):
         return [self.actors, self.critic] if self.config.shared else [*self.actors.values(), self.critic]
 
     def parameter_counts(self) -> dict[str, int]:
-        """Trainable numbers in all actors, and in the critic."""
+        """Trainable numbers in all actors, in the critic, and in the proposer where there is one."""
+        proposer = (
+            {} if self.proposer is None else {"proposer": sum(p.numel() for p in self.proposer.parameters())}
+        )
         return {
+            **proposer,
             "actor": sum(p.numel() for p in self.actors.parameters()),
             "critic": sum(p.numel() for p in self.critic.parameters()),
         }

@@ -139,6 +139,8 @@ class Command:
         observability: what roles see (teams).
         muted_roles: roles whose posts are received as 0 (teams).
         absent_roles: roles without an agent (teams).
+        task_source: who chooses the tasks: their distribution, or the environment role, which learns (teams).
+        shared_ledger: the environment role sees the tasks and outcomes of all worlds (teams).
         ppo: changes to the learner's settings, such as `learning_rate=3e-4`.
         restart: begin anew where `out` holds a run, whose files are set aside; else that run is continued.
     """
@@ -158,6 +160,8 @@ class Command:
     observability: Literal["split", "full"] = "split"
     muted_roles: tuple[str, ...] = ()
     absent_roles: tuple[str, ...] = ()
+    task_source: Literal["distribution", "environment"] = "distribution"
+    shared_ledger: bool = False
     ppo: tuple[str, ...] = field(default=())
     restart: bool = False
 
@@ -173,6 +177,8 @@ def configuration(command: Command) -> TrainConfig:
         options |= {"observability": command.observability}
     options |= {"muted_roles": list(command.muted_roles)} if command.muted_roles else {}
     options |= {"absent_roles": list(command.absent_roles)} if command.absent_roles else {}
+    options |= {"task_source": command.task_source} if command.task_source != "distribution" else {}
+    options |= {"shared_ledger": True} if command.shared_ledger else {}
     make_options(scenario, options, team=command.team)  # refuses what the environment would refuse later
     return TrainConfig(
         scenario=scenario.id,

@@ -13,6 +13,7 @@ from ma_ssm_env import Policy
 from ma_ssm_env.roles import ROLES
 from ma_ssm_env.scenarios import find_scenario
 from policies.config import WORLDS_OF_A_RUN, TrainConfig
+from policies.curriculum_learner import CurriculumLearner
 from policies.game import Game
 from policies.ppo import Ppo
 from policies.rollout import Collector
@@ -60,6 +61,12 @@ class Training:
         differentiable = config.communication == "differentiable"
         self.network = TeamNetwork(game, config.network, differentiable, self._generator)
         self._learner = Ppo(self.network, config.ppo, config.communication, self._generator)
+        if self.network.proposer is not None:
+            seed = config.seed * WORLDS_OF_A_RUN + 1  # apart from the networks' seeds
+            game.proposer = CurriculumLearner(
+                self.network.proposer, config.curriculum, config.ppo.num_worlds, seed
+            )
+        self._proposer = game.proposer
         self._collector = Collector(game, self.network, config.seed * WORLDS_OF_A_RUN, self._generator)
 
     @property
@@ -78,6 +85,8 @@ class Training:
         rollout = self._collector.collect(config.ppo.rollout, config.ppo.segment)
         collected = time.process_time()
         metrics = self._learner.learn(rollout, self.steps / config.steps)
+        if self._proposer is not None:
+            metrics |= self._proposer.learn()
         self.steps += config.ppo.num_worlds * config.ppo.rollout
         metrics |= {"acting_s": collected - began, "learning_s": time.process_time() - collected}
         self.history.append({"steps": float(self.steps), **metrics})

@@ -82,13 +82,14 @@ class ReturnScale:
 
         Steps that are not `active` [T, B] are left out; at those nothing is paid.
         """
+        rewards, dones = rewards.cpu(), dones.cpu()  # a few numbers; kept beside the CPU's random streams
         returns = torch.empty(rewards.shape, dtype=torch.float64)
         for t in range(len(rewards)):
             self.running = self.running * self.gamma + rewards[t].double()
             returns[t] = self.running
             self.running = self.running * (1.0 - dones[t].double())
         if active is not None:
-            returns = returns[active]
+            returns = returns[active.cpu()]
         count, mean, var = float(returns.numel()), float(returns.mean()), float(returns.var(unbiased=False))
         total, delta = self.count + count, mean - self.mean
         self.var = (self.var * self.count + var * count + delta**2 * self.count * count / total) / total

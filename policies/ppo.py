@@ -188,7 +188,7 @@ class Ppo:
         totals: dict[str, float] = {}
         updates = epochs = 0
         for _ in range(config.epochs):
-            order = torch.randperm(count, generator=self.generator)
+            order = torch.randperm(count, generator=self.generator).to(batch.starts.device)
             kl = 0.0
             for rows in order.chunk(config.minibatches):
                 loss, metrics = self._loss(batch.take(rows))
@@ -243,8 +243,8 @@ class Ppo:
         network, config = self.network, self.config
         observations = dict(batch.observations)
         features: list[Tensor] = []
-        surrogate = torch.zeros(())
-        entropy = torch.zeros(())
+        surrogate = torch.zeros((), device=batch.starts.device)
+        entropy = torch.zeros_like(surrogate)
         forecast_losses: list[Tensor] = []
         kls, clipped, belief_size = [], [], 0.0
         counted = _counted(batch.advantages, batch.active)

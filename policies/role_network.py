@@ -154,9 +154,11 @@ class NetworkPolicy:
     ) -> tuple[NDArray[np.float32], Tensor]:
         """Actions [B, A] for observations [B, O], clipped to [-1, 1]."""
         with torch.no_grad():
-            starts = torch.zeros(len(observations))
-            mean, _, memory = self.network.step(torch.from_numpy(observations), starts, memory)
+            device = self.network.log_std.device
+            starts = torch.zeros(len(observations), device=device)
+            seen = torch.from_numpy(observations).to(device)
+            mean, _, memory = self.network.step(seen, starts, memory)
             if not self.deterministic:
                 noise = rng.standard_normal(tuple(mean.shape), dtype=np.float32)
-                mean = mean + torch.exp(self.network.log_std) * torch.from_numpy(noise)
-            return mean.clamp(-1.0, 1.0).numpy(), memory
+                mean = mean + torch.exp(self.network.log_std) * torch.from_numpy(noise).to(device)
+            return mean.clamp(-1.0, 1.0).cpu().numpy(), memory

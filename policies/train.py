@@ -7,13 +7,13 @@ It reads top to bottom: the loop, what it leaves, the command line.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -26,7 +26,7 @@ from ma_ssm_env import Policy
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.options import make_options
 from ma_ssm_env.scenarios import find_scenario
-from policies import checkpoint, tensor_store, training_state
+from policies import checkpoint, tensor_store, tensorboard, training_state
 from policies.config import TrainConfig, tuned
 from policies.cores import CoreConfig
 from policies.game import AGENT
@@ -63,6 +63,7 @@ def train(
     on_iteration: Callable[[int, Mapping[str, float]], None] | None = None,
     state_folder: str | os.PathLike[str] | None = None,
     state_every: float = 60.0,
+    device: str | torch.device = "cpu",
 ) -> Trained:
     """Train by `config`.
 
@@ -83,12 +84,13 @@ def train(
         state_folder: where the training state is kept: stored at the start, after every checkpoint, at the
             end, and every `state_every` seconds between.
         state_every: seconds of wall time.
+        device: of networks, rollouts and learning, such as "cuda"; the worlds stay on the CPU.
 
     Raises:
         ConfigurationError: the state in the folder is of another configuration.
         FloatingPointError: the run diverged; what was stored before stays.
     """
-    training = Training(config, partners)
+    training = Training(config, partners, device)
     if state_folder is not None and not training_state.resume(state_folder, training):
         training_state.save(state_folder, training)
     if on_start is not None:
@@ -142,6 +144,8 @@ class Command:
         task_source: who chooses the tasks: their distribution, or the environment role, which learns (teams).
         shared_ledger: the environment role sees the tasks and outcomes of all worlds (teams).
         ppo: changes to the learner's settings, such as `learning_rate=3e-4`.
+        device: of networks and learning; the worlds stay on the CPU.
+        tensorboard: write the metrics for TensorBoard too, into `tensorboard` in `out`.
         restart: begin anew where `out` holds a run, whose files are set aside; else that run is continued.
     """
 
@@ -163,6 +167,8 @@ class Command:
     task_source: Literal["distribution", "environment"] = "distribution"
     shared_ledger: bool = False
     ppo: tuple[str, ...] = field(default=())
+    device: Literal["cpu", "cuda"] = "cpu"
+    tensorboard: bool = False
     restart: bool = False
 
 
@@ -241,6 +247,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     torch.set_num_threads(1)
+    if command.device == "cuda" and not torch.cuda.is_available():
+        print(
+            "--device cuda: torch sees no GPU here; leave the option out to train on the CPU", file=sys.stderr
+        )
+        return 2
+    if command.tensorboard and not tensorboard.available():
+        print(f"--tensorboard: {tensorboard.MISSING}", file=sys.stderr)
+        return 2
     if command.restart:
         aside = training_state.set_aside(command.out)
         if aside is not None:
@@ -251,9 +265,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for change in training_state.changed_versions(command.out):
         print(f"{change}: the bits may differ from those of a run without a stop")
     checkpoints = [round(config.steps * share / 10) for share in range(1, 11)]
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         bar = stack.enter_context(tqdm(total=config.steps, unit="step", unit_scale=True))
         metrics_file: IO[str]
+        logs: list[tensorboard.Log] = []
 
         def on_start(training: Training) -> None:
             nonlocal metrics_file
@@ -265,12 +280,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lines = [_metrics_line(int(entry["steps"]), entry) for entry in training.history]
             tensor_store.replace_file(path, "".join(lines).encode())
             metrics_file = stack.enter_context(open(path, "a"))
+            if command.tensorboard:
+                log = tensorboard.Log(command.out / "tensorboard", training.steps)
+                logs.append(stack.enter_context(contextlib.closing(log)))
 
         def on_iteration(steps: int, metrics: Mapping[str, float]) -> None:
             bar.update(steps - bar.n)
             bar.set_postfix({"return": f"{metrics['episode_return']:.1f}"})
             metrics_file.write(_metrics_line(steps, metrics))
             metrics_file.flush()
+            for log in logs:
+                log.add(steps, metrics)
 
         def on_checkpoint(steps: int, network: TeamNetwork) -> None:
             checkpoint.save(command.out, network, config, steps)
@@ -288,6 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 on_checkpoint=on_checkpoint,
                 on_iteration=on_iteration,
                 state_folder=command.out,
+                device=command.device,
             )
         except FloatingPointError as error:
             kept = (command.out / checkpoint.FILE).exists()

@@ -33,9 +33,16 @@ class Training:
     Args:
         config: what is trained, on what.
         partners: role -> who plays it while the others learn; entered into the configuration.
+        device: of networks, rollouts and learning. Worlds and what is drawn stay on the CPU, so that a seed
+            draws the same on every device.
     """
 
-    def __init__(self, config: TrainConfig, partners: Mapping[str, Policy] | None = None) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        partners: Mapping[str, Policy] | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
         find_scenario(config.scenario)
         partners = partners or {}
         if not config.partners:
@@ -60,6 +67,8 @@ class Training:
         self._generator = torch.Generator().manual_seed(config.seed)
         differentiable = config.communication == "differentiable"
         self.network = TeamNetwork(game, config.network, differentiable, self._generator)
+        self._device = torch.device(device)
+        self.network.to(self._device)
         self._learner = Ppo(self.network, config.ppo, config.communication, self._generator)
         if self.network.proposer is not None:
             seed = config.seed * WORLDS_OF_A_RUN + 1  # apart from the networks' seeds
@@ -109,7 +118,7 @@ class Training:
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
         """Put back what `clone_state` gave, in this or another run of the same configuration."""
-        self.network.load_state_dict(tensors_of(state["network"]))
+        self.network.load_state_dict(tensors_of(state["network"], self._device))
         self._learner.restore_state(state["learner"])
         self._generator.set_state(torch.from_numpy(state["generator"].copy()))
         self._collector.restore_state(state["collector"])

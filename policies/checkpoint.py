@@ -33,6 +33,7 @@ def save(directory: str | os.PathLike[str], network: TeamNetwork, config: TrainC
         "config": to_json(config),
         "steps": steps,
         "fields": {role: _layout(network.actor(role).fields) for role in network.roles},
+        "action_fields": {role: _layout(network.actor(role).action_fields) for role in network.roles},
     }
     tensor_store.write(path, "weights", network.state_dict(), description)
     return path
@@ -59,6 +60,12 @@ def load(directory: str | os.PathLike[str]) -> tuple[TeamNetwork, TrainConfig, i
         if fields != now:
             raise CheckpointError(
                 f"{path}: {role} was trained on observations {fields}; {config.scenario} now gives {now}"
+            )
+    for role, fields in description.get("action_fields", {}).items():  # older checkpoints have none
+        now = _layout(game.action_fields[role]) if role in game.roles else None
+        if fields != now:
+            raise CheckpointError(
+                f"{path}: {role} was trained on actions {fields}; {config.scenario} now takes {now}"
             )
     try:
         network.load_state_dict(weights)

@@ -13,7 +13,9 @@ first fit tasks are uniform.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,7 @@ from ma_ssm_env.roles import HEADER
 from ma_ssm_env.scenarios import Scenario, find_scenario
 
 Array = NDArray[np.float64]
+_PARTS = ("weights", "means", "covariances")  # the arrays of a mixture
 _FLOOR = 1e-6  # added to the variances, so that a component on a single point stays a density
 
 
@@ -198,6 +201,31 @@ class AlpGmm:
         starts = np.flatnonzero(observations[:, 0] == 1.0)
         proposals[starts] = self._sample(len(starts), rng)
         return proposals, memory
+
+    def clone_state(self) -> dict[str, Any]:
+        """A copy of all that it has learned: the history, the last fit, and the ledgers that it has read."""
+        mixture = None
+        if self.mixture is not None:
+            parts = {name: getattr(self.mixture, name).copy() for name in _PARTS}
+            mixture = {**parts, "log_likelihood": self.mixture.log_likelihood}
+        return {
+            "tasks": self.tasks.copy(),
+            "outcomes": self.outcomes.copy(),
+            "progress": self.progress.copy(),
+            "mixture": mixture,
+            "fitted": self._fitted,
+            "seen": None if self._seen is None else self._seen.copy(),
+        }
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `clone_state` gave."""
+        self.tasks, self.outcomes = state["tasks"].copy(), state["outcomes"].copy()
+        self.progress, self._fitted = state["progress"].copy(), state["fitted"]
+        self.mixture = None
+        if state["mixture"] is not None:
+            parts = {name: state["mixture"][name].copy() for name in _PARTS}
+            self.mixture = Mixture(**parts, log_likelihood=state["mixture"]["log_likelihood"])
+        self._seen = None if state["seen"] is None else state["seen"].copy()
 
     def _sample(self, count: int, rng: np.random.Generator) -> Array:
         k = len(self._kinds)

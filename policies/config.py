@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from policies.cores import CoreConfig
+from policies.curriculum_learner import CurriculumConfig
 from policies.ppo import Communication, PpoConfig
 from policies.role_network import HeadConfig
 from policies.team import NetworkConfig
@@ -27,6 +28,8 @@ class TrainConfig:
         network: networks.
         ppo: learner.
         options: options of the environment.
+        curriculum: learner of the environment role, under the option `task_source="environment"`.
+        partners: roles that do not learn; policies that are given to `train` play them.
     """
 
     scenario: str = "PointDir-v0"
@@ -37,6 +40,8 @@ class TrainConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     ppo: PpoConfig = field(default_factory=PpoConfig)
     options: dict[str, Any] = field(default_factory=dict)
+    partners: tuple[str, ...] = ()
+    curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
 
 
 # Settings that differ from the defaults, by scenario: short inner episodes want whole trials as segments
@@ -77,6 +82,8 @@ def from_json(data: dict[str, Any]) -> TrainConfig:
     return TrainConfig(
         **{
             **data,
+            "partners": tuple(data.get("partners", ())),
+            "curriculum": CurriculumConfig(**data.get("curriculum", {})),
             "ppo": PpoConfig(**data["ppo"]),
             "network": NetworkConfig(
                 **{
@@ -84,6 +91,8 @@ def from_json(data: dict[str, Any]) -> TrainConfig:
                     "core": CoreConfig(**network["core"]),
                     "head": HeadConfig(**network["head"]),
                     "sender_head": HeadConfig(**network["sender_head"]),
+                    # Checkpoints from before roles could differ have no such entry.
+                    "role_cores": {r: CoreConfig(**c) for r, c in network.get("role_cores", {}).items()},
                 }
             ),
         }

@@ -6,6 +6,9 @@ normalised: running statistics of messages would be a channel of their own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -74,18 +77,34 @@ class ReturnScale:
         self.running = torch.zeros(num_worlds, dtype=torch.float64)
         self.mean, self.var, self.count = 0.0, 1.0, 1e-4
 
-    def update(self, rewards: Tensor, dones: Tensor) -> None:
-        """Take rewards [T, B] into the statistics; dones [T, B] end a trial after their step."""
+    def update(self, rewards: Tensor, dones: Tensor, active: Tensor | None = None) -> None:
+        """Take rewards [T, B] into the statistics; dones [T, B] end a trial after their step.
+
+        Steps that are not `active` [T, B] are left out; at those nothing is paid.
+        """
+        rewards, dones = rewards.cpu(), dones.cpu()  # a few numbers; kept beside the CPU's random streams
         returns = torch.empty(rewards.shape, dtype=torch.float64)
         for t in range(len(rewards)):
             self.running = self.running * self.gamma + rewards[t].double()
             returns[t] = self.running
             self.running = self.running * (1.0 - dones[t].double())
+        if active is not None:
+            returns = returns[active.cpu()]
         count, mean, var = float(returns.numel()), float(returns.mean()), float(returns.var(unbiased=False))
         total, delta = self.count + count, mean - self.mean
         self.var = (self.var * self.count + var * count + delta**2 * self.count * count / total) / total
         self.mean += delta * count / total
         self.count = total
+
+    def clone_state(self) -> dict[str, Any]:
+        """A copy of the statistics."""
+        statistics = {"mean": self.mean, "var": self.var, "count": self.count}
+        return {"running": self.running.numpy().copy(), **statistics}
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `clone_state` gave."""
+        self.running = torch.from_numpy(state["running"].copy())
+        self.mean, self.var, self.count = state["mean"], state["var"], state["count"]
 
     @property
     def scale(self) -> float:

@@ -11,7 +11,8 @@ Implementation details, numbered as on the algorithm's page:
     channel (rates, noise), and replaces the received belief in the receivers' observations; the sender
     learns by the gradient that arrives, and has no surrogate of its own;
  7. an iteration stops early where the mean KL of an epoch passes `target_kl`;
- 8. gradients are clipped for each network apart, so that a large critic loss does not slow the actors.
+ 8. gradients are clipped for each network apart, so that a large critic loss does not slow the actors;
+ 9. where the state model forecasts its sensors, the error of its forecasts joins the loss (`forecast.py`).
 
 Sources: Schulman et al. 2017; MAPPO, Yu et al. 2022; DIAL, Foerster et al. 2016.
 """
@@ -19,9 +20,9 @@ Sources: Schulman et al. 2017; MAPPO, Yu et al. 2022; DIAL, Foerster et al. 2016
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -29,10 +30,12 @@ from torch import Tensor
 from policies.channel import received_sequence, straight_through_clip
 from policies.cores import Core
 from policies.flat_parameters import FlatParameters
+from policies.forecast import mean_squared_error
 from policies.normaliser import ReturnScale
 from policies.returns import generalised_advantages
 from policies.rollout import Rollout
 from policies.team import BELIEF, SENDER, TeamNetwork
+from policies.tensor_store import arrays_of, tensors_of
 
 Communication = Literal["reinforced", "differentiable"]
 
@@ -56,6 +59,7 @@ class PpoConfig:
         value: weight of the value loss.
         gradient_norm: largest norm of each network's gradient.
         target_kl: mean KL of an epoch at which an iteration stops.
+        forecast: weight of the forecast loss, where the networks forecast.
     """
 
     num_worlds: int = 16
@@ -73,6 +77,7 @@ class PpoConfig:
     value: float = 0.5
     gradient_norm: float = 0.5
     target_kl: float = 0.05
+    forecast: float = 1.0
 
     def __post_init__(self) -> None:
         if self.rollout % self.segment:
@@ -104,6 +109,7 @@ class Segments:
     values: Tensor
     snr: Tensor | None
     channel_noise: Tensor | None
+    active: Tensor | None
 
     def shuffled(self, order: Tensor, minibatches: int) -> Iterator[Segments]:
         """The sequences in `order` [N], cut into `minibatches` [L, N / minibatches, ...].
@@ -126,6 +132,7 @@ class Segments:
         starts, states, values = gather(self.starts), gather(self.states), gather(self.values)
         advantages, returns = gather(self.advantages), gather(self.returns)
         snr = None if self.snr is None else gather(self.snr)
+        active = None if self.active is None else gather(self.active)
         channel_noise = None if self.channel_noise is None else gather(self.channel_noise)
         for i in range(minibatches):
             yield Segments(
@@ -141,6 +148,7 @@ class Segments:
                 values=values[i],
                 snr=None if snr is None else snr[i],
                 channel_noise=None if channel_noise is None else channel_noise[i],
+                active=None if active is None else active[i],
             )
 
 
@@ -158,8 +166,9 @@ class Ppo:
             raise ValueError(f"communication={communication!r}: 'reinforced' or 'differentiable' is expected")
         self.network, self.config, self.generator = network, config, generator
         self.differentiable = communication == "differentiable" and SENDER in network.roles
-        slow = [p for m in network.modules() if isinstance(m, Core) for p in m.memory_parameters()]
-        self.parameters = FlatParameters([*network.actors.values(), network.critic], slow)
+        cores = [m for part in network.parts for m in part.modules() if isinstance(m, Core)]
+        slow = [p for core in cores for p in core.memory_parameters()]
+        self.parameters = FlatParameters(network.parts, slow)
         shares = (1.0, config.memory_learning_rate)  # there is no second vector where no core has memory
         groups = [
             {"params": [vector], "share": share}
@@ -167,6 +176,21 @@ class Ppo:
         ]
         self.optimiser = torch.optim.Adam(groups, lr=config.learning_rate, eps=1e-5, fused=True)
         self.return_scale = ReturnScale(config.num_worlds, config.gamma)
+
+    def clone_state(self) -> dict[str, Any]:
+        """A copy of all that learning goes on from, beside the networks: optimiser, reward scale."""
+        moments = self.optimiser.state_dict()["state"]
+        return {
+            "optimiser": {str(index): arrays_of(values) for index, values in moments.items()},
+            "return_scale": self.return_scale.clone_state(),
+        }
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `clone_state` gave, bit for bit."""
+        moments = {int(index): tensors_of(values) for index, values in state["optimiser"].items()}
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        self.return_scale.restore_state(state["return_scale"])
 
     def learn(self, rollout: Rollout, progress: float) -> dict[str, float]:
         """One iteration on `rollout`; `progress` in [0, 1] is the share of the budget that is spent.
@@ -181,13 +205,14 @@ class Ppo:
         rate = config.learning_rate * (1.0 - (1.0 - config.final_learning_rate) * progress)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["share"]
-        self.return_scale.update(rollout.rewards, rollout.dones)
+        self.return_scale.update(rollout.rewards, rollout.dones, rollout.active)
         batch = self._segments(rollout)
         count = batch.starts.shape[1]
+        forecast_errors = self._forecast_errors(rollout)
         totals: dict[str, float] = {}
         updates = epochs = 0
         for _ in range(config.epochs):
-            order = torch.randperm(count, generator=self.generator)
+            order = torch.randperm(count, generator=self.generator).to(batch.starts.device)
             kl = 0.0
             for minibatch in batch.shuffled(order, config.minibatches):
                 loss, metrics = self._loss(minibatch)
@@ -209,29 +234,50 @@ class Ppo:
                 break
         self._update_statistics(rollout)
         averages = {name: value / updates for name, value in totals.items()}
-        explained = 1.0 - (batch.returns - batch.values).var() / (batch.returns.var() + 1e-8)
+        residual = _counted(batch.returns - batch.values, batch.active)
+        explained = 1.0 - residual.var() / (_counted(batch.returns, batch.active).var() + 1e-8)
         stds = {f"std/{r}": float(torch.exp(network.actor(r).log_std.detach()).mean()) for r in network.roles}
         return {
             **averages,
             **stds,
+            **forecast_errors,
             "epochs": float(epochs),
             "learning_rate": rate,
             "explained_variance": float(explained),
             "episode_return": sum(rollout.episode_returns) / max(1, len(rollout.episode_returns)),
         }
 
+    @torch.no_grad()
+    def _forecast_errors(self, rollout: Rollout) -> dict[str, float]:
+        """Of what acting would have forecast, before anything is learned from this rollout: held out."""
+        errors = {}
+        for role in self.network.roles:
+            actor = self.network.actor(role)
+            if actor.forecast_horizon:
+                targets, valid = actor.forecast_targets(actor.normaliser(rollout.observations[role]))
+                forecast = actor.forecast(rollout.features[role])
+                errors["forecast_error"] = float(mean_squared_error(forecast, targets, valid))
+                nothing = torch.zeros_like(targets)
+                errors["persistence_error"] = float(mean_squared_error(nothing, targets, valid))
+        return errors
+
     def _loss(self, batch: Segments) -> tuple[Tensor, dict[str, float]]:
         network, config = self.network, self.config
         observations = dict(batch.observations)
         features: list[Tensor] = []
-        surrogate = torch.zeros(())
-        entropy = torch.zeros(())
+        surrogate = torch.zeros((), device=batch.starts.device)
+        entropy = torch.zeros_like(surrogate)
+        forecast_losses: list[Tensor] = []
         kls, clipped, belief_size = [], [], 0.0
-        advantages = (batch.advantages - batch.advantages.mean()) / (batch.advantages.std() + 1e-8)
+        counted = _counted(batch.advantages, batch.active)
+        advantages = (batch.advantages - counted.mean()) / (counted.std() + 1e-8)
         for role in network.roles:  # the sender is first in the order of roles
             actor = network.actor(role)
             means, feature = actor.normalised_sequence(observations[role], batch.starts, batch.memories[role])
             features.append(feature.detach())
+            if actor.forecast_horizon:
+                targets, valid = actor.forecast_targets(observations[role])
+                forecast_losses.append(mean_squared_error(actor.forecast(feature), targets, valid))
             if self.differentiable and role == SENDER:
                 belief = straight_through_clip(means + torch.exp(actor.log_std) * batch.noise[role])
                 belief_size = float(means.detach().abs().mean())
@@ -240,14 +286,18 @@ class Ppo:
             log_ratio = actor.log_prob(means, batch.actions[role]) - batch.log_probs[role]
             ratio = torch.exp(log_ratio)
             bounded = ratio.clamp(1.0 - config.clip, 1.0 + config.clip)
-            surrogate = surrogate - torch.minimum(ratio * advantages, bounded * advantages).mean()
+            surrogate = surrogate - _mean(
+                torch.minimum(ratio * advantages, bounded * advantages), batch.active
+            )
             entropy = entropy + actor.entropy()
             with torch.no_grad():
-                kls.append(float((ratio - 1.0 - log_ratio).mean()))
-                clipped.append(float(((ratio - 1.0).abs() > config.clip).float().mean()))
+                kls.append(float(_mean(ratio - 1.0 - log_ratio, batch.active)))
+                clipped.append(float(_mean(((ratio - 1.0).abs() > config.clip).float(), batch.active)))
         values, _ = network.critic.normalised(batch.states, features, batch.starts, batch.memories["critic"])
-        value_loss = (values - batch.returns).square().mean()
+        value_loss = _mean((values - batch.returns).square(), batch.active)
         loss = surrogate + config.value * value_loss - config.entropy * entropy
+        for forecast_loss in forecast_losses:
+            loss = loss + config.forecast * forecast_loss
         return loss, {
             "loss": float(loss.detach()),
             "policy_loss": float(surrogate.detach()),
@@ -300,9 +350,20 @@ class Ppo:
             values=cut(rollout.values),
             snr=None if rollout.snr is None else cut(rollout.snr),
             channel_noise=None if rollout.channel_noise is None else cut(rollout.channel_noise),
+            active=None if rollout.active is None else cut(rollout.active),
         )
 
     def _update_statistics(self, rollout: Rollout) -> None:
         for role in self.network.roles:
-            self.network.actor(role).normaliser.update(rollout.observations[role])
-        self.network.critic.normaliser.update(rollout.states)
+            self.network.actor(role).normaliser.update(_counted(rollout.observations[role], rollout.active))
+        self.network.critic.normaliser.update(_counted(rollout.states, rollout.active))
+
+
+def _counted(x: Tensor, active: Tensor | None) -> Tensor:
+    """The steps of x [T, B, ...] that count: all of them, or those that are active [N, ...]."""
+    return x if active is None else x[active]
+
+
+def _mean(x: Tensor, active: Tensor | None) -> Tensor:
+    """Mean of x [T, B] over the steps that count; 0 if there are none."""
+    return x.mean() if active is None else torch.where(active, x, 0.0).sum() / active.sum().clamp(min=1)

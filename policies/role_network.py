@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from policies.cores import CoreConfig, make_core
+from policies.cores import Core, CoreConfig, make_core
+from policies.forecast import forecast_targets, sensor_columns
 from policies.normaliser import Normaliser
 
 _LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -37,30 +38,49 @@ class RoleNetwork(nn.Module):
     Attributes:
         fields: observation fields, name -> slice.
         action_fields: action fields, name -> slice.
+
+    Args:
+        fields: observation fields, name -> slice.
+        action_fields: action fields, name -> slice.
+        core: of what the core is made, or a core that is shared with other roles.
+        head: the action head.
+        generator: the only source of the initial parameters.
+        shared_head: features -> means, shared with other roles; else the role has one of its own.
+        forecast_horizon: h, steps that its sensors are forecast for (module `forecast`); 0: none.
     """
 
     def __init__(
         self,
         fields: dict[str, slice],
         action_fields: dict[str, slice],
-        core: CoreConfig,
+        core: CoreConfig | Core,
         head: HeadConfig,
         generator: torch.Generator,
+        shared_head: nn.Module | None = None,
+        forecast_horizon: int = 0,
     ) -> None:
         super().__init__()
         self.fields, self.action_fields = dict(fields), dict(action_fields)
         inputs = max(s.stop for s in fields.values())
         actions = max(s.stop for s in action_fields.values())
         self.normaliser = Normaliser(self.fields)
-        self.core = make_core(core, inputs, generator)
-        self.head = linear(self.core.out_features, actions, head.gain, generator)
+        self.core = core if isinstance(core, Core) else make_core(core, inputs, generator)
+        self.head = shared_head or linear(self.core.out_features, actions, head.gain, generator)
         self.squash = head.squash
         self.log_std = nn.Parameter(torch.full((actions,), head.log_std))
+        self.forecast_horizon = forecast_horizon
+        if forecast_horizon:
+            self._sensors = sensor_columns(self.fields)
+            if not self._sensors:
+                raise ValueError(f"forecast_horizon={forecast_horizon}: the role has no sensors to forecast")
+            outputs = forecast_horizon * len(self._sensors)
+            # Small at the start: the first forecasts are persistence.
+            self.forecast_head = linear(self.core.out_features, outputs, 0.01, generator)
 
     @property
     def action_size(self) -> int:
         """Numbers in an action."""
-        return self.head.out_features
+        return len(self.log_std)
 
     def initial_memory(self, batch: int) -> Tensor:
         """Memory at the start of a trial [B, S]."""
@@ -85,6 +105,21 @@ class RoleNetwork(nn.Module):
     def _mean(self, features: Tensor) -> Tensor:
         mean: Tensor = self.head(features)
         return torch.tanh(mean) if self.squash else mean
+
+    def forecast(self, features: Tensor) -> Tensor:
+        """Changes of the normalised sensors, 1 to h steps ahead [..., h, n], from features [..., D]."""
+        flat: Tensor = self.forecast_head(features)
+        return flat.view(*flat.shape[:-1], self.forecast_horizon, len(self._sensors))
+
+    def forecast_targets(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forecast` should have said along normalised observations [T, B, O], and which of it counts.
+
+        See `forecast.forecast_targets`; without gradient.
+        """
+        with torch.no_grad():
+            sensors = observations[..., self._sensors]
+            starts = observations[..., self.fields["episode_start"].start]
+            return forecast_targets(sensors, starts, self.forecast_horizon)
 
     def log_prob(self, mean: Tensor, action: Tensor) -> Tensor:
         """Log density N(action; mean, std), summed over the numbers of an action: [...]."""
@@ -125,9 +160,11 @@ class NetworkPolicy:
     ) -> tuple[NDArray[np.float32], Tensor]:
         """Actions [B, A] for observations [B, O], clipped to [-1, 1]."""
         with torch.no_grad():
-            starts = torch.zeros(len(observations))
-            mean, _, memory = self.network.step(torch.from_numpy(observations), starts, memory)
+            device = self.network.log_std.device
+            starts = torch.zeros(len(observations), device=device)
+            seen = torch.from_numpy(observations).to(device)
+            mean, _, memory = self.network.step(seen, starts, memory)
             if not self.deterministic:
                 noise = rng.standard_normal(tuple(mean.shape), dtype=np.float32)
-                mean = mean + torch.exp(self.network.log_std) * torch.from_numpy(noise)
-            return mean.clamp(-1.0, 1.0).numpy(), memory
+                mean = mean + torch.exp(self.network.log_std) * torch.from_numpy(noise).to(device)
+            return mean.clamp(-1.0, 1.0).cpu().numpy(), memory

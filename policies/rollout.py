@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from policies.game import Game
 from policies.team import SENDER, TeamNetwork, critic_input
+from policies.tensor_store import arrays_of, tensors_of
 
 
 @dataclass
@@ -27,6 +30,7 @@ class Rollout:
         states: what the critic reads [T, B, S].
         values: V [T, B]; last_value: V of what follows [B].
         snr, channel_noise: of the belief channel at step t [T, B, 1], [T, B, d] (teams).
+        active: where the acting roles' actions had an effect [T, B], booleans; None: everywhere.
         episode_returns: plain task returns of the inner episodes that ended.
     """
 
@@ -44,6 +48,7 @@ class Rollout:
     last_value: Tensor
     snr: Tensor | None
     channel_noise: Tensor | None
+    active: Tensor | None
     episode_returns: list[float]
 
 
@@ -53,8 +58,9 @@ class Collector:
     def __init__(self, game: Game, network: TeamNetwork, world_seed: int, generator: torch.Generator) -> None:
         self.game, self.network, self.generator = game, network, generator
         B = game.num_worlds
-        self._observations = game.reset(world_seed)
-        self._starts = torch.ones(B)
+        self._device = next(network.parameters()).device  # of all that is recorded; worlds live on the CPU
+        self._observations = self._placed(game.reset(world_seed))
+        self._starts = torch.ones(B, device=self._device)
         self._memories = {role: network.actor(role).initial_memory(B) for role in network.roles}
         self._critic_memory = network.critic.core.initial_memory(B)
 
@@ -62,21 +68,27 @@ class Collector:
     def collect(self, length: int, segment: int) -> Rollout:
         """Record `length` steps of every world; memory is kept at every `segment` steps."""
         game, network, roles, B = self.game, self.network, self.network.roles, self.game.num_worlds
+        device = self._device
         actors = {role: network.actor(role) for role in roles}
         stds = {role: torch.exp(actor.log_std) for role, actor in actors.items()}
         noise = {
-            role: torch.randn(length, B, actors[role].action_size, generator=self.generator) for role in roles
+            role: torch.randn(length, B, actors[role].action_size, generator=self.generator).to(device)
+            for role in roles
         }
-        observations = {role: torch.empty(length, *self._observations[role].shape) for role in roles}
+        observations = {
+            role: torch.empty(length, *self._observations[role].shape, device=device) for role in roles
+        }
         means = {role: torch.empty_like(noise[role]) for role in roles}
         actions = {role: torch.empty_like(noise[role]) for role in roles}
-        features = {role: torch.empty(length, B, actors[role].core.out_features) for role in roles}
+        features = {
+            role: torch.empty(length, B, actors[role].core.out_features, device=device) for role in roles
+        }
         memories: dict[str, list[Tensor]] = {role: [] for role in (*roles, "critic")}
-        starts, dones, rewards = torch.empty(length, B), torch.empty(length, B), torch.empty(length, B)
-        states, snr, eps, returns = [], [], [], []
+        starts, dones, rewards = (torch.empty(length, B, device=device) for _ in range(3))
+        states, snr, eps, returns, setups = [], [], [], [], []
         for t in range(length):
             starts[t] = self._starts
-            states.append(game.state() if network.critic.privileged else torch.empty(0))
+            states.append(game.state().to(device) if network.critic.privileged else torch.empty(0))
             for role, actor in actors.items():
                 if t % segment == 0:
                     memories[role].append(self._memories[role])
@@ -86,17 +98,21 @@ class Collector:
                     observation, self._starts, self._memories[role]
                 )
                 torch.addcmul(means[role][t], stds[role], noise[role][t], out=actions[role][t])
-            played = {role: actions[role][t] for role in roles}
-            self._observations, rewards[t], dones[t], infos = game.step(played)
+            setup = game.setup
+            seen, rewards[t], dones[t], infos = game.step({r: actions[r][t].cpu() for r in roles})
+            self._observations = self._placed(seen)
             self._starts = dones[t].clone()
+            if setup is not None:  # the first control step shows anew what the setup step showed
+                self._starts = torch.maximum(self._starts, setup.to(device).float())
+                setups.append(setup.to(device))
             returns.extend(infos["episode_return"][infos["episode_ended"]].tolist())
             if SENDER in roles:
-                snr.append(torch.from_numpy(infos["snr"]))
-                eps.append(torch.from_numpy(infos["channel_noise"]))
+                snr.append(torch.from_numpy(infos["snr"]).to(device))
+                eps.append(torch.from_numpy(infos["channel_noise"]).to(device))
 
-        seen = torch.stack(states) if network.critic.privileged else torch.empty(0)
-        critic_inputs = critic_input(game, seen, observations, network.critic.privileged)
-        values = torch.empty(length, B)
+        state = torch.stack(states) if network.critic.privileged else torch.empty(0)
+        critic_inputs = critic_input(game, state, observations, network.critic.privileged)
+        values = torch.empty(length, B, device=device)
         for start in range(0, length, segment):
             now = slice(start, start + segment)
             memories["critic"].append(self._critic_memory)
@@ -119,8 +135,30 @@ class Collector:
             last_value=self._last_value(),
             snr=torch.stack(snr) if snr else None,
             channel_noise=torch.stack(eps) if eps else None,
+            active=~torch.stack(setups) if setups else None,
             episode_returns=returns,
         )
+
+    def _placed(self, observations: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {role: seen.to(self._device) for role, seen in observations.items()}
+
+    def clone_state(self) -> dict[str, Any]:
+        """Everything that decides how the worlds go on: they themselves, what was seen, and the memories."""
+        return {
+            "game": self.game.clone_state(),
+            "observations": arrays_of(self._observations),
+            "starts": arrays_of(self._starts),
+            "memories": arrays_of(self._memories),
+            "critic_memory": arrays_of(self._critic_memory),
+        }
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `clone_state` gave, bit for bit."""
+        self.game.restore_state(state["game"])
+        self._observations = tensors_of(state["observations"], self._device)
+        self._starts = tensors_of(state["starts"], self._device)
+        self._memories = tensors_of(state["memories"], self._device)
+        self._critic_memory = tensors_of(state["critic_memory"], self._device)
 
     def _last_value(self) -> Tensor:
         """V of the present observation; only used where no trial has just ended."""
@@ -130,6 +168,7 @@ class Collector:
                 self._observations[role], self._starts, self._memories[role]
             )
             parts.append(features[None])
-        state = critic_input(self.game, self.game.state(), self._observations, network.critic.privileged)
+        state = self.game.state().to(self._device)
+        state = critic_input(self.game, state, self._observations, network.critic.privileged)
         values: Tensor = network.critic(state[None], parts, self._starts[None], self._critic_memory)[0]
         return values[0]

@@ -13,9 +13,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from ma_ssm_env.roles import ACTING_ROLES
 from policies.cores import CoreConfig, make_core
-from policies.game import Game
+from policies.curriculum_learner import ProposalNetwork
+from policies.forecast import MAX_HORIZON
+from policies.game import AGENT, Game
 from policies.normaliser import Normaliser
+from policies.parameter_sharing import SharedActor
 from policies.role_network import HeadConfig, RoleNetwork, linear
 
 SENDER = "state_modeling"
@@ -34,6 +38,11 @@ class NetworkConfig:
             straight-through clip would let them grow without end (they reached 180 within 300k steps).
         critic_width: hidden width of the critic.
         privileged_critic: the critic reads `state()`; else the roles' own observations.
+        role_cores: cores of roles that have another one than `core`.
+        shared: all roles share one actor (module `parameter_sharing`).
+        forecast_horizon: steps that state_modeling, or the single agent, forecasts its sensors for, beside
+            its actions (module `forecast`); 0: none, 10 at most.
+        proposer_width: hidden width of the environment role's networks, where it learns.
     """
 
     core: CoreConfig = field(default_factory=CoreConfig)
@@ -41,6 +50,26 @@ class NetworkConfig:
     sender_head: HeadConfig = field(default_factory=lambda: HeadConfig(gain=1.0, log_std=-3.0, squash=True))
     critic_width: int = 128
     privileged_critic: bool = True
+    role_cores: dict[str, CoreConfig] = field(default_factory=dict)
+    shared: bool = False
+    forecast_horizon: int = 0
+    proposer_width: int = 64
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.forecast_horizon <= MAX_HORIZON:
+            raise ValueError(f"forecast_horizon={self.forecast_horizon}: 0 to {MAX_HORIZON} is expected")
+        for role in self.role_cores:
+            if role not in (*ACTING_ROLES, AGENT):
+                valid = ", ".join((*ACTING_ROLES, AGENT))
+                raise ValueError(f"role_cores: unknown role {role!r}; one of {valid} is expected")
+        if self.shared and self.role_cores:
+            raise ValueError(
+                "shared=True: roles that share one actor have one core; role_cores must be empty"
+            )
+
+    def core_of(self, role: str) -> CoreConfig:
+        """The core of a role's actor."""
+        return self.role_cores.get(role, self.core)
 
 
 class Critic(nn.Module):
@@ -53,7 +82,7 @@ class Critic(nn.Module):
             self.normaliser = Normaliser(game.state_fields)
         else:
             self.normaliser = Normaliser(_joined(game))
-        inputs = len(self.normaliser.mean) + config.core.width * len(game.roles)
+        inputs = len(self.normaliser.mean) + sum(config.core_of(role).width for role in game.roles)
         kind = "mlp" if self.privileged else config.core.kind
         self.core = make_core(CoreConfig(kind=kind, width=config.critic_width), inputs, generator)
         self.head = linear(config.critic_width, 1, 1.0, generator)
@@ -81,7 +110,7 @@ class Critic(nn.Module):
 
 
 class TeamNetwork(nn.Module):
-    """Actors by role, and the critic."""
+    """Actors by role, the critic, and the environment role's networks where it learns (else None)."""
 
     def __init__(
         self, game: Game, config: NetworkConfig, differentiable: bool, generator: torch.Generator
@@ -89,12 +118,22 @@ class TeamNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.actors = nn.ModuleDict()
+        shared = SharedActor(game, config.core, config.head.gain, generator) if config.shared else None
         for role in game.roles:
-            head = config.sender_head if differentiable and role == SENDER else config.head
+            sends = differentiable and role == SENDER
             self.actors[role] = RoleNetwork(
-                game.observation_fields[role], game.action_fields[role], config.core, head, generator
+                game.observation_fields[role],
+                game.action_fields[role],
+                config.core_of(role) if shared is None else shared.core_of(role),
+                config.sender_head if sends else config.head,
+                generator,
+                None if shared is None or sends else shared.head_of(role),
+                config.forecast_horizon if role in (SENDER, AGENT) else 0,
             )
         self.critic = Critic(game, config, generator)
+        self.proposer: ProposalNetwork | None = None
+        if game.proposal_fields is not None:
+            self.proposer = ProposalNetwork(*game.proposal_fields, config.proposer_width, generator)
 
     def actor(self, role: str) -> RoleNetwork:
         """The actor of a role."""
@@ -107,9 +146,18 @@ class TeamNetwork(nn.Module):
         """Roles that have an actor."""
         return tuple(self.actors)
 
+    @property
+    def parts(self) -> list[nn.Module]:
+        """Modules without common parameters: every actor and the critic, or all actors that share."""
+        return [self.actors, self.critic] if self.config.shared else [*self.actors.values(), self.critic]
+
     def parameter_counts(self) -> dict[str, int]:
-        """Trainable numbers in all actors, and in the critic."""
+        """Trainable numbers in all actors, in the critic, and in the proposer where there is one."""
+        proposer = (
+            {} if self.proposer is None else {"proposer": sum(p.numel() for p in self.proposer.parameters())}
+        )
         return {
+            **proposer,
             "actor": sum(p.numel() for p in self.actors.parameters()),
             "critic": sum(p.numel() for p in self.critic.parameters()),
         }

@@ -7,14 +7,16 @@ It reads top to bottom: the loop, what it leaves, the command line.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import torch
 import tyro
@@ -24,14 +26,14 @@ from ma_ssm_env import Policy
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.options import make_options
 from ma_ssm_env.scenarios import find_scenario
-from policies import checkpoint
-from policies.config import WORLDS_OF_A_RUN, TrainConfig, tuned
+from policies import checkpoint, tensor_store, tensorboard, training_state
+from policies.config import TrainConfig, tuned
 from policies.cores import CoreConfig
-from policies.game import AGENT, Game
-from policies.ppo import Communication, Ppo, PpoConfig
+from policies.game import AGENT
+from policies.ppo import Communication, PpoConfig
 from policies.role_network import NetworkPolicy
-from policies.rollout import Collector
 from policies.team import NetworkConfig, TeamNetwork
+from policies.training import Training
 
 
 @dataclass
@@ -54,43 +56,61 @@ class Trained:
 def train(
     config: TrainConfig,
     *,
+    partners: Mapping[str, Policy] | None = None,
     checkpoints: Sequence[int] = (),
+    on_start: Callable[[Training], None] | None = None,
     on_checkpoint: Callable[[int, TeamNetwork], None] | None = None,
     on_iteration: Callable[[int, Mapping[str, float]], None] | None = None,
+    state_folder: str | os.PathLike[str] | None = None,
+    state_every: float = 60.0,
+    device: str | torch.device = "cpu",
 ) -> Trained:
     """Train by `config`.
 
+    With a `state_folder` the run can be stopped at any time and called again: it goes on from the last state
+    that was stored there, and ends in the same bits as a run that was never stopped. `on_checkpoint` is then
+    called once more for a checkpoint after which no state was stored yet, never for an older one.
+
     Args:
         config: what to train, on what.
+        partners: role -> policy that plays it while the other roles learn (teams): a scripted function, a
+            Stable-Baselines3 model, one of our networks. `evaluate` takes the whole team as
+            `players(network) | partners`.
         checkpoints: step counts; `on_checkpoint` is called after the first iteration at or past each, once
             for all that one iteration passed.
+        on_start: called once before the first iteration, with the run as it was made or taken up.
         on_checkpoint: (steps taken, network).
         on_iteration: (steps taken, metrics) after every iteration.
+        state_folder: where the training state is kept: stored at the start, after every checkpoint, at the
+            end, and every `state_every` seconds between.
+        state_every: seconds of wall time.
+        device: of networks, rollouts and learning, such as "cuda"; the worlds stay on the CPU.
+
+    Raises:
+        ConfigurationError: the state in the folder is of another configuration.
+        FloatingPointError: the run diverged; what was stored before stays.
     """
-    find_scenario(config.scenario)
-    game = Game(config.scenario, config.ppo.num_worlds, config.team, config.options)
-    generator = torch.Generator().manual_seed(config.seed)
-    differentiable = config.communication == "differentiable"
-    network = TeamNetwork(game, config.network, differentiable, generator)
-    learner = Ppo(network, config.ppo, config.communication, generator)
-    collector = Collector(game, network, config.seed * WORLDS_OF_A_RUN, generator)
-    due, history, steps = sorted(checkpoints), [], 0
-    per_iteration = config.ppo.num_worlds * config.ppo.rollout
-    while steps < config.steps:
-        began = time.process_time()
-        rollout = collector.collect(config.ppo.rollout, config.ppo.segment)
-        collected = time.process_time()
-        metrics = learner.learn(rollout, steps / config.steps)
-        steps += per_iteration
-        metrics |= {"acting_s": collected - began, "learning_s": time.process_time() - collected}
-        history.append({"steps": float(steps), **metrics})
+    training = Training(config, partners, device)
+    if state_folder is not None and not training_state.resume(state_folder, training):
+        training_state.save(state_folder, training)
+    if on_start is not None:
+        on_start(training)
+    due = sorted(count for count in checkpoints if count > training.steps)
+    stored = time.monotonic()
+    while not training.finished:
+        metrics = training.iterate()
         if on_iteration is not None:
-            on_iteration(steps, metrics)
-        if due and steps >= due[0]:
-            due = [count for count in due if count > steps]
+            on_iteration(training.steps, metrics)
+        reached = bool(due) and training.steps >= due[0]
+        if reached:
+            due = [count for count in due if count > training.steps]
             if on_checkpoint is not None:
-                on_checkpoint(steps, network)
-    return Trained(network, config, steps, history)
+                on_checkpoint(training.steps, training.network)
+        late = time.monotonic() - stored >= state_every
+        if state_folder is not None and (reached or late or training.finished):
+            training_state.save(state_folder, training)
+            stored = time.monotonic()
+    return Trained(training.network, training.config, training.steps, training.history)
 
 
 def players(network: TeamNetwork, deterministic: bool = True) -> Policy | dict[str, Policy]:
@@ -112,6 +132,9 @@ class Command:
         core: memory of every actor.
         poles: of s5.
         width: features of every actor.
+        role_cores: roles with another core, as `coordinator=mlp` or, with its width, `coordinator=mlp:32`.
+        shared: all roles share one actor (teams).
+        forecast_horizon: steps that state_modeling, or the single agent, forecasts its sensors for; 0: none.
         steps: control steps, over all worlds.
         seed: of networks and sampling; also chooses the run's worlds.
         communication: how the belief is learned (teams).
@@ -119,7 +142,12 @@ class Command:
         observability: what roles see (teams).
         muted_roles: roles whose posts are received as 0 (teams).
         absent_roles: roles without an agent (teams).
+        task_source: who chooses the tasks: their distribution, or the environment role, which learns (teams).
+        shared_ledger: the environment role sees the tasks and outcomes of all worlds (teams).
         ppo: changes to the learner's settings, such as `learning_rate=3e-4`.
+        device: of networks and learning; the worlds stay on the CPU.
+        tensorboard: write the metrics for TensorBoard too, into `tensorboard` in `out`.
+        restart: begin anew where `out` holds a run, whose files are set aside; else that run is continued.
     """
 
     out: Path
@@ -128,6 +156,9 @@ class Command:
     core: Literal["mlp", "gru", "lstm", "s5", "mamba", "transformer"] = "s5"
     poles: Literal["real", "complex"] = CoreConfig.poles
     width: int = CoreConfig.width
+    role_cores: tuple[str, ...] = ()
+    shared: bool = False
+    forecast_horizon: int = NetworkConfig.forecast_horizon
     steps: int = TrainConfig.steps
     seed: int = 0
     communication: Communication = "differentiable"
@@ -135,7 +166,12 @@ class Command:
     observability: Literal["split", "full"] = "split"
     muted_roles: tuple[str, ...] = ()
     absent_roles: tuple[str, ...] = ()
+    task_source: Literal["distribution", "environment"] = "distribution"
+    shared_ledger: bool = False
     ppo: tuple[str, ...] = field(default=())
+    device: Literal["cpu", "cuda"] = "cpu"
+    tensorboard: bool = False
+    restart: bool = False
 
 
 def configuration(command: Command) -> TrainConfig:
@@ -149,6 +185,8 @@ def configuration(command: Command) -> TrainConfig:
         options |= {"observability": command.observability}
     options |= {"muted_roles": list(command.muted_roles)} if command.muted_roles else {}
     options |= {"absent_roles": list(command.absent_roles)} if command.absent_roles else {}
+    options |= {"task_source": command.task_source} if command.task_source != "distribution" else {}
+    options |= {"shared_ledger": True} if command.shared_ledger else {}
     make_options(scenario, options, team=command.team)  # refuses what the environment would refuse later
     return TrainConfig(
         scenario=scenario.id,
@@ -159,10 +197,29 @@ def configuration(command: Command) -> TrainConfig:
         network=NetworkConfig(
             core=CoreConfig(kind=command.core, width=command.width, poles=command.poles),
             privileged_critic=command.privileged_critic,
+            role_cores=_role_cores(command),
+            shared=command.shared,
+            forecast_horizon=command.forecast_horizon,
         ),
         ppo=tuned(command.scenario, **_changes(command.ppo)),
         options=options,
     )
+
+
+def _role_cores(command: Command) -> dict[str, CoreConfig]:
+    cores = {}
+    for given in command.role_cores:
+        role, _, core = given.partition("=")
+        kind, _, width = core.partition(":")
+        if width and not width.isdecimal():
+            raise ValueError(f"--role-cores {given}: {width!r} is no width; write {role}={kind}:32")
+        try:
+            cores[role] = CoreConfig(kind=kind, width=int(width) if width else command.width)
+        except ValueError as error:
+            raise ValueError(f"--role-cores {given}: {error}") from None
+        if not command.team:
+            raise ValueError(f"--role-cores {given}: roles belong to the five-role team; add --team")
+    return cores
 
 
 def _changes(pairs: Sequence[str]) -> dict[str, Any]:
@@ -179,6 +236,10 @@ def _changes(pairs: Sequence[str]) -> dict[str, Any]:
     return changes
 
 
+def _metrics_line(steps: int, metrics: Mapping[str, float]) -> str:
+    return json.dumps({"steps": steps, **metrics} | {"steps": steps}) + "\n"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 when the run finished, 1 when it diverged, 2 on bad usage."""
     command = tyro.cli(Command, args=arguments)
@@ -188,17 +249,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     torch.set_num_threads(1)
-    command.out.mkdir(parents=True, exist_ok=True)
+    if command.device == "cuda" and not torch.cuda.is_available():
+        print(
+            "--device cuda: torch sees no GPU here; leave the option out to train on the CPU", file=sys.stderr
+        )
+        return 2
+    if command.tensorboard and not tensorboard.available():
+        print(f"--tensorboard: {tensorboard.MISSING}", file=sys.stderr)
+        return 2
+    if command.restart:
+        aside = training_state.set_aside(command.out)
+        if aside is not None:
+            print(f"the earlier run is in {aside}")
+    elif training_state.holds_another_run(command.out):
+        print(f"{command.out} holds a run without a training state: --restart sets it aside", file=sys.stderr)
+        return 2
+    for change in training_state.changed_versions(command.out):
+        print(f"{change}: the bits may differ from those of a run without a stop")
     checkpoints = [round(config.steps * share / 10) for share in range(1, 11)]
-    with (
-        open(command.out / "metrics.jsonl", "w") as metrics_file,
-        tqdm(total=config.steps, unit="step", unit_scale=True) as bar,
-    ):
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(tqdm(total=config.steps, unit="step", unit_scale=True))
+        metrics_file: IO[str]
+        logs: list[tensorboard.Log] = []
+
+        def on_start(training: Training) -> None:
+            nonlocal metrics_file
+            if training.history:
+                bar.write(f"{command.out}: continuing after {training.steps} of {config.steps} steps")
+                bar.update(training.steps)
+            # A killed run has metrics of steps that will be taken again.
+            path = command.out / training_state.METRICS
+            lines = [_metrics_line(int(entry["steps"]), entry) for entry in training.history]
+            tensor_store.replace_file(path, "".join(lines).encode())
+            metrics_file = stack.enter_context(open(path, "a"))
+            if command.tensorboard:
+                log = tensorboard.Log(command.out / "tensorboard", training.steps)
+                logs.append(stack.enter_context(contextlib.closing(log)))
 
         def on_iteration(steps: int, metrics: Mapping[str, float]) -> None:
             bar.update(steps - bar.n)
             bar.set_postfix({"return": f"{metrics['episode_return']:.1f}"})
-            print(json.dumps({"steps": steps, **metrics}), file=metrics_file, flush=True)
+            metrics_file.write(_metrics_line(steps, metrics))
+            metrics_file.flush()
+            for log in logs:
+                log.add(steps, metrics)
 
         def on_checkpoint(steps: int, network: TeamNetwork) -> None:
             checkpoint.save(command.out, network, config, steps)
@@ -209,12 +303,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bar.write(f"{steps} steps: return per inner episode on validation tasks {returns}")
 
         try:
-            train(config, checkpoints=checkpoints, on_checkpoint=on_checkpoint, on_iteration=on_iteration)
+            train(
+                config,
+                checkpoints=checkpoints,
+                on_start=on_start,
+                on_checkpoint=on_checkpoint,
+                on_iteration=on_iteration,
+                state_folder=command.out,
+                device=command.device,
+            )
         except FloatingPointError as error:
             kept = (command.out / checkpoint.FILE).exists()
             where = f"the last good checkpoint is in {command.out}" if kept else "before the first checkpoint"
             print(f"diverged: {error}; {where}", file=sys.stderr)
             return 1
+        except tensor_store.StoreError as error:
+            print(f"{error}; --restart sets it aside and begins anew", file=sys.stderr)
+            return 2
     print(f"checkpoint in {command.out}; judge it with: python -m policies.evaluate {command.out}")
     return 0
 

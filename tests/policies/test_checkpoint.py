@@ -171,6 +171,16 @@ def test_another_layout_of_observations_is_refused(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_another_layout_of_actions_is_refused(tmp_path: Path) -> None:
+    save(tmp_path, *_run(), 0)
+    fields = json.loads((tmp_path / FILE).read_text())["action_fields"]
+    assert fields["coordinator"] == {"trust": [0, 2], "rate": [2, 3]}
+    fields["coordinator"] = {"rate": [0, 1], "trust": [1, 3]}  # as many numbers
+    _edit(tmp_path, action_fields=fields)
+    with pytest.raises(CheckpointError, match=r"coordinator was trained on actions .*'rate': \[0, 1\]"):
+        load(tmp_path)
+
+
 def test_a_role_that_does_not_play_is_refused(tmp_path: Path) -> None:
     save(tmp_path, *_run(), 0)
     fields = json.loads((tmp_path / FILE).read_text())["fields"]

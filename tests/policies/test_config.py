@@ -49,6 +49,7 @@ def _unusual() -> TrainConfig:
             sender_head=HeadConfig(0.25, -1.5, False),
             critic_width=11,
             privileged_critic=False,
+            role_cores={"coordinator": CoreConfig(kind="mlp", width=3)},
         ),
         ppo=PpoConfig(num_worlds=2, rollout=6, segment=3, minibatches=2, learning_rate=1.25e-4),
         options={"horizon": 5, "muted_roles": ["adaptation"]},
@@ -58,6 +59,12 @@ def _unusual() -> TrainConfig:
 @pytest.mark.parametrize("config", [TrainConfig(), _unusual()])
 def test_round_trip(config: TrainConfig) -> None:
     assert from_json(json.loads(json.dumps(to_json(config)))) == config
+
+
+def test_a_form_from_before_roles_could_differ_is_read() -> None:
+    old = to_json(TrainConfig())
+    del old["network"]["role_cores"], old["network"]["shared"]
+    assert from_json(old) == TrainConfig()
 
 
 @pytest.mark.parametrize("kind", [set, frozenset, list, tuple])

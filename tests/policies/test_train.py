@@ -1,6 +1,10 @@
 """Training runs: the same seed gives the same bits, checkpoints come in time, and the command line."""
 
+import dataclasses
 import json
+import math
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,8 @@ import pytest
 import torch
 
 from ma_ssm_env import Policy
-from policies import checkpoint
+from ma_ssm_env.evaluation import evaluate
+from policies import checkpoint, tensorboard, training_state
 from policies.config import TrainConfig, tuned
 from policies.cores import CoreConfig
 from policies.game import AGENT, Game
@@ -17,6 +22,7 @@ from policies.ppo import Ppo, PpoConfig
 from policies.role_network import NetworkPolicy
 from policies.team import NetworkConfig, TeamNetwork
 from policies.train import Command, configuration, main, players, train
+from policies.training import Training
 
 SMALL = PpoConfig(num_worlds=4, rollout=20, segment=10, minibatches=2, epochs=2)  # 80 steps an iteration
 
@@ -161,6 +167,17 @@ def test_training_leaves_a_checkpoint_and_its_metrics(
         assert torch.equal(value, network.state_dict()[name]), name
 
 
+def test_roles_get_cores_of_their_own_from_the_command_line(tmp_path: Path) -> None:
+    given = ("coordinator=mlp:32", "adaptation=gru")
+    network = configuration(Command(tmp_path, team=True, width=48, role_cores=given)).network
+    assert network.core == CoreConfig(width=48)
+    assert network.role_cores == {
+        "coordinator": CoreConfig(kind="mlp", width=32),
+        "adaptation": CoreConfig(kind="gru", width=48),
+    }
+    assert configuration(Command(tmp_path, team=True, shared=True)).network.shared
+
+
 def test_a_command_line_becomes_a_configuration(tmp_path: Path) -> None:
     command = Command(
         tmp_path,
@@ -195,6 +212,11 @@ def test_a_command_line_becomes_a_configuration(tmp_path: Path) -> None:
         (["--steps", "0"], "--steps 0: at least 1 is expected"),
         (["--seed", "-1"], "--seed -1: at least 0 is expected"),
         (["--width", "0"], "width, layers and state_size must be at least 1"),
+        (["--team", "--role-cores", "referee=mlp"], "role_cores: unknown role 'referee'"),
+        (["--team", "--role-cores", "adaptation=rnn"], "--role-cores adaptation=rnn: 'rnn': unknown core"),
+        (["--team", "--role-cores", "adaptation=mlp:big"], "'big' is no width; write adaptation=mlp:32"),
+        (["--role-cores", "adaptation=mlp"], "roles belong to the five-role team; add --team"),
+        (["--team", "--shared", "--role-cores", "adaptation=mlp"], "role_cores must be empty"),
         (["--team", "--muted-roles", "referee"], "option muted_roles: unknown role 'referee'"),
         (["--muted-roles", "adaptation"], "option 'muted_roles' belongs to the five-role team"),
         (["--absent-roles", "adaptation"], "option 'absent_roles' belongs to the five-role team"),
@@ -218,6 +240,103 @@ def test_a_run_that_diverges_says_so(
     monkeypatch.setattr(Ppo, "learn", diverge)
     assert main(["--out", str(tmp_path), *TINY]) == 1
     assert "diverged: loss is nan after 0 updates" in capsys.readouterr().err
+
+
+def test_a_run_that_diverges_later_keeps_its_last_good_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loss, spoiled = Ppo._loss, []
+
+    def diverge(self: Ppo, batch: Any) -> Any:
+        found, metrics = loss(self, batch)
+        if len(spoiled) < 4:  # an iteration is two epochs of two minibatches
+            spoiled.append(False)
+            return found, metrics
+        return found * math.nan, {**metrics, "loss": math.nan}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ppo, "_loss", diverge)
+        assert main(["--out", str(tmp_path), *TINY]) == 1
+    said = capsys.readouterr().err
+    assert (
+        f"diverged: loss is nan after 0 updates of this iteration; the last good checkpoint is in {tmp_path}"
+        in said
+    )
+    network, config, steps = checkpoint.load(tmp_path)
+    assert steps == 80
+    assert all(torch.isfinite(value).all() for value in network.state_dict().values())
+    assert main(["--out", str(tmp_path), *TINY]) == 0  # nothing was stored of what went wrong
+    for name, value in train(config).network.state_dict().items():
+        assert torch.equal(value, checkpoint.load(tmp_path)[0].state_dict()[name]), name
+
+
+# -- TensorBoard and devices ----------------------------------------------------------------------------
+
+
+def test_metrics_go_to_tensorboard_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[Any] = []
+
+    class Writer:
+        def __init__(self, folder: str, purge_step: int) -> None:
+            said.append((folder, purge_step))
+
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            said.append((name, value, step))
+
+        def close(self) -> None:
+            said.append("closed")
+
+    module = types.ModuleType("torch.utils.tensorboard")
+    module.SummaryWriter = Writer  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    monkeypatch.setattr(tensorboard, "available", lambda: True)
+    assert main(["--out", str(tmp_path), *TINY, "--tensorboard"]) == 0
+    assert said[0] == (str(tmp_path / "tensorboard"), 1)
+    assert said[-1] == "closed"
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    expected = [(k, v, line["steps"]) for line in lines for k, v in line.items() if k != "steps"]
+    assert said[1:-1] == expected
+
+
+def test_tensorboard_that_is_missing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tensorboard, "available", lambda: False)
+    assert main(["--out", str(tmp_path / "run"), *TINY, "--tensorboard"]) == 2
+    assert "--tensorboard: TensorBoard is not installed; pip install tensorboard" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_gpu_that_is_missing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["--out", str(tmp_path / "run"), *TINY, "--device", "cuda"]) == 2
+    assert "--device cuda: torch sees no GPU here" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("team", [False, True])
+def test_the_same_code_trains_on_a_gpu(team: bool, tmp_path: Path) -> None:
+    config = dataclasses.replace(_config(team, steps=160), network=NetworkConfig(forecast_horizon=2))
+    on_cpu = train(dataclasses.replace(config, steps=80)).history[0]
+    training = Training(config, device="cuda")
+    history = [training.iterate()]
+    training_state.save(tmp_path, training)
+    history.append(training.iterate())
+    assert {parameter.device.type for parameter in training.network.parameters()} == {"cuda"}
+    # The same worlds and draws: the first rollout is that of the CPU, to rounding.
+    assert history[0]["episode_return"] == pytest.approx(on_cpu["episode_return"], rel=1e-2, abs=1e-3)
+    assert history[0]["value_loss"] == pytest.approx(on_cpu["value_loss"], rel=5e-2)
+    again = Training(config, device="cuda")
+    assert training_state.resume(tmp_path, again)
+    assert again.iterate()["loss"] == pytest.approx(history[1]["loss"], rel=1e-2)
+    checkpoint.save(tmp_path, training.network, config, training.steps)
+    network, _, _ = checkpoint.load(tmp_path)  # onto the CPU
+    assert {parameter.device.type for parameter in network.parameters()} == {"cpu"}
+    team_players = players(training.network)
+    found = evaluate(config.scenario, team_players, split="validation", trials=1, horizon=7)
+    assert np.isfinite(found.returns).all()
 
 
 def test_one_agent_is_a_team_of_one() -> None:

@@ -194,7 +194,7 @@ def test_a_command_line_becomes_a_configuration(tmp_path: Path) -> None:
         (["--ppo", "segment=30"], "segment=30 does not divide rollout="),
         (["--steps", "0"], "--steps 0: at least 1 is expected"),
         (["--seed", "-1"], "--seed -1: at least 0 is expected"),
-        (["--width", "0"], "width, layers and state_size must be at least 1"),
+        (["--width", "0"], "width=0: at least 1 is expected"),
         (["--team", "--muted-roles", "referee"], "option muted_roles: unknown role 'referee'"),
         (["--muted-roles", "adaptation"], "option 'muted_roles' belongs to the five-role team"),
         (["--absent-roles", "adaptation"], "option 'absent_roles' belongs to the five-role team"),

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from policies.cores import Core, CoreConfig, make_core
+from policies.cores.core import Step
 from policies.game import Game
 from policies.role_network import linear
 
@@ -84,7 +85,16 @@ class RoleCore(Core):
 
     def step(self, inputs: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """See `Core.step`."""
-        return self.shared.step(self._spread(inputs), starts, memory)
+        return self.stepper()(inputs, starts, memory)
+
+    def stepper(self) -> Step:
+        """See `Core.stepper`."""
+        shared_step = self.shared.stepper()
+
+        def step(inputs: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+            return shared_step(self._spread(inputs), starts, memory)
+
+        return step
 
     def _spread(self, inputs: Tensor) -> Tensor:
         wide = self.blank.expand(*inputs.shape[:-1], len(self.blank))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,8 +100,17 @@ class RoleNetwork(nn.Module):
 
     def step(self, observations: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean [B, A], features [B, D] and memory [B, S] of one step."""
-        features, memory = self.core.step(self.normaliser(observations), starts, memory)
-        return self._mean(features), features, memory
+        return self.stepper()(observations, starts, memory)
+
+    def stepper(self) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
+        """`step` for many steps with the same parameters (`Core.stepper`)."""
+        core_step = self.core.stepper()
+
+        def step(observations: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            features, memory = core_step(self.normaliser(observations), starts, memory)
+            return self._mean(features), features, memory
+
+        return step
 
     def _mean(self, features: Tensor) -> Tensor:
         mean: Tensor = self.head(features)

@@ -70,6 +70,7 @@ class Collector:
         game, network, roles, B = self.game, self.network, self.network.roles, self.game.num_worlds
         device = self._device
         actors = {role: network.actor(role) for role in roles}
+        steps = {role: actor.stepper() for role, actor in actors.items()}
         stds = {role: torch.exp(actor.log_std) for role, actor in actors.items()}
         noise = {
             role: torch.randn(length, B, actors[role].action_size, generator=self.generator).to(device)
@@ -89,12 +90,12 @@ class Collector:
         for t in range(length):
             starts[t] = self._starts
             states.append(game.state().to(device) if network.critic.privileged else torch.empty(0))
-            for role, actor in actors.items():
+            for role in roles:
                 if t % segment == 0:
                     memories[role].append(self._memories[role])
                 observation = self._observations[role]
                 observations[role][t] = observation
-                means[role][t], features[role][t], self._memories[role] = actor.step(
+                means[role][t], features[role][t], self._memories[role] = steps[role](
                     observation, self._starts, self._memories[role]
                 )
                 torch.addcmul(means[role][t], stds[role], noise[role][t], out=actions[role][t])

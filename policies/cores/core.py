@@ -11,6 +11,7 @@ Axes: `T` time, `B` worlds, `I` input, `D` features, `P` SSM state, `S` memory.
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, final
 
@@ -24,6 +25,7 @@ __all__ = [
     "BRANCH_SCALE",
     "Core",
     "CoreConfig",
+    "Step",
     "cleared",
     "layer_norm",
     "mapped",
@@ -33,6 +35,9 @@ __all__ = [
     "step_by_step",
     "tanh_linear",
 ]
+
+Step = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Inputs [B, I], starts [B] and memory [B, S] to features [B, D] and memory: `Core.step`."""
 
 BRANCH_SCALE: Final = 0.1
 """Deviation of what a residual block adds at first: near the identity; the policy's KL spikes otherwise."""
@@ -140,6 +145,10 @@ class Core(nn.Module, ABC):
     ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B S"]]:
         """Run one step: `forward` with T = 1, faster."""
 
+    def stepper(self) -> Step:
+        """`step` for many steps with the same parameters: what depends on them alone is computed now."""
+        return self.step
+
     def memory_parameters(self) -> list[nn.Parameter]:
         """Parameters of the memory's dynamics, which want a smaller learning rate."""
         return []
@@ -158,6 +167,10 @@ def reset_steps(starts: Float[Tensor, "T B"]) -> list[int]:
 
 def mapped(*tensors: Tensor) -> bool:
     """Whether a `torch.func.vmap` hides the values of any of the tensors: no code may depend on them."""
+    if (
+        not torch._C._are_functorch_transforms_active()
+    ):  # what torch itself asks; a read costs more than a step
+        return False
     try:
         for tensor in tensors:
             if tensor.numel():

@@ -3,6 +3,7 @@
 # ruff: noqa: F722  (the shapes in annotations are jaxtyping's, not forward references)
 
 import math
+from functools import partial
 from typing import final
 
 import torch
@@ -15,6 +16,7 @@ from policies.cores.core import (
     BRANCH_SCALE,
     Core,
     CoreConfig,
+    Step,
     cleared,
     layer_norm,
     scaled_normal,
@@ -46,7 +48,8 @@ class S5(Core):
         stream = torch.tanh(self.encoder(inputs.flatten(0, 1)))  # [T * B, D]
         last = []
         for block, before in zip(self._blocks(), torch.split(memory, self.state_size, 1), strict=True):
-            decay, normed, drive = block.drive(stream)
+            decay, matrix = block.discretised()
+            normed, drive = block.drive(stream, matrix)
             scan = complex_diagonal_scan if block.complex else diagonal_scan
             states = scan(decay, drive.view(time, batch, -1), keep, before)  # [T, B, P]
             last.append(states[-1])
@@ -55,11 +58,20 @@ class S5(Core):
 
     def step(self, inputs: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """See `Core.step`."""
-        kept = cleared(memory, starts)
+        return self.stepper()(inputs, starts, memory)
+
+    def stepper(self) -> Step:
+        """See `Core.stepper`."""
+        return partial(self._step, [(block, *block.discretised()) for block in self._blocks()])
+
+    def _step(
+        self, blocks: list[tuple["_S5Block", Tensor, Tensor]], inputs: Tensor, starts: Tensor, memory: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        parts = torch.split(cleared(memory, starts), self.state_size, 1)
         stream = torch.tanh(self.encoder(inputs))
         last = []
-        for block, before in zip(self._blocks(), torch.split(kept, self.state_size, 1), strict=True):
-            decay, normed, drive = block.drive(stream)
+        for (block, decay, matrix), before in zip(blocks, parts, strict=True):
+            normed, drive = block.drive(stream, matrix)
             state = _turned(drive, decay, before) if block.complex else torch.addcmul(drive, decay, before)
             last.append(state)
             stream = block.read(stream, normed, state)
@@ -105,17 +117,21 @@ class _S5Block(nn.Module):
         turning = [self.frequency] if self.complex else []
         return [self.log_rate, *turning, self.log_step]
 
-    def drive(self, stream: Float[Tensor, "N D"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Decay a [P], normed stream z [N, D] and the states' inputs sqrt(1 - |a|^2) B z [N, P]."""
+    def discretised(self) -> tuple[Tensor, Tensor]:
+        """Decay a [P], and sqrt(1 - |a|^2) B [P, D]."""
         if self.complex:
             decay = ssm.complex_zero_order_hold(self.log_rate, self.frequency, self.log_step)
             gain = ssm.complex_unit_variance_gain(self.log_rate, self.log_step)
         else:
             decay = ssm.zero_order_hold(self.log_rate, self.log_step)
             gain = ssm.unit_variance_gain(decay)
-        normed = layer_norm(self.norm, stream)
         # The gain scales the matrix and not its product, which is T * B / D times as large.
-        return decay, normed, functional.linear(normed, self.input_matrix * gain[:, None])
+        return decay, self.input_matrix * gain[:, None]
+
+    def drive(self, stream: Float[Tensor, "N D"], matrix: Tensor) -> tuple[Tensor, Tensor]:
+        """Normed stream z [N, D], and the states' inputs `matrix` z [N, P]."""
+        normed = layer_norm(self.norm, stream)
+        return normed, functional.linear(normed, matrix)
 
     def read(
         self, stream: Float[Tensor, "N D"], normed: Float[Tensor, "N D"], states: Float[Tensor, "N P"]

@@ -50,7 +50,8 @@ def test_states_have_unit_variance_for_white_inputs(poles: str, initialisation: 
     core = _core(poles=poles, initialisation=initialisation)
     # Past the norm, z is white with unit variance where the stream is.
     block = core.blocks[0]
-    decay, _, drive = block.drive(torch.randn(2000 * 8, 96, generator=torch.Generator().manual_seed(0)))
+    decay, matrix = block.discretised()
+    _, drive = block.drive(torch.randn(2000 * 8, 96, generator=torch.Generator().manual_seed(0)), matrix)
     del decay
     stream_variance = drive.detach().var(0)  # gain^2 times the row norms of B
     log_rate, *_, log_step = block.memory_parameters()

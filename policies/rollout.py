@@ -79,6 +79,7 @@ class Collector:
             role: torch.empty(length, *self._observations[role].shape, device=device) for role in roles
         }
         means = {role: torch.empty_like(noise[role]) for role in roles}
+        played = {role: torch.empty_like(noise[role]) for role in roles}
         features = {
             role: torch.empty(length, B, actors[role].core.out_features, device=device) for role in roles
         }
@@ -98,6 +99,7 @@ class Collector:
                     observation, self._starts, self._memories[role]
                 )
                 actions[role] = torch.addcmul(means[role][t], stds[role], noise[role][t])
+                played[role][t] = actions[role]
             setup = game.setup
             seen, rewards[t], dones[t], infos = game.step({r: action.cpu() for r, action in actions.items()})
             self._observations = self._placed(seen)
@@ -110,7 +112,6 @@ class Collector:
                 snr.append(torch.from_numpy(infos["snr"]).to(device))
                 eps.append(torch.from_numpy(infos["channel_noise"]).to(device))
 
-        actions = {role: means[role] + stds[role] * noise[role] for role in roles}
         state = torch.stack(states) if network.critic.privileged else torch.empty(0)
         critic_inputs = critic_input(game, state, observations, network.critic.privileged)
         values = torch.empty(length, B, device=device)
@@ -123,9 +124,9 @@ class Collector:
             )
         return Rollout(
             observations=observations,
-            actions=actions,
+            actions=played,
             noise=noise,
-            log_probs={role: actors[role].log_prob(means[role], actions[role]) for role in roles},
+            log_probs={role: actors[role].log_prob(means[role], played[role]) for role in roles},
             features=features,
             memories={name: torch.stack(list_) for name, list_ in memories.items()},
             starts=starts,

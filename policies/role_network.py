@@ -110,10 +110,13 @@ class RoleNetwork(nn.Module):
 
         See `forecast.forecast_targets`; without gradient.
         """
-        with torch.no_grad():
-            sensors = self.normaliser(observations)[..., self._sensors]
-            starts = observations[..., self.fields["episode_start"].start]
-            return forecast_targets(sensors, starts, self.forecast_horizon)
+        return self.normalised_forecast_targets(self.normaliser(observations))
+
+    @torch.no_grad()
+    def normalised_forecast_targets(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """`forecast_targets` of observations that have been through the normaliser."""
+        starts = observations[..., self.fields["episode_start"].start]  # bounded, so as it was
+        return forecast_targets(observations[..., self._sensors], starts, self.forecast_horizon)
 
     def log_prob(self, mean: Tensor, action: Tensor) -> Tensor:
         """Log density N(action; mean, std), summed over the numbers of an action: [...]."""

@@ -70,7 +70,7 @@ AGENTS: dict[str, str] = {role.agent: role.name for role in _TABLE}
 # What `observability="full"` adds to every acting role that does not see it already.
 SENSED = ("positions", "velocities", "last_torque", "last_reward")
 
-# Largest magnitude of each bounded observation field; a field that is not named here is unbounded.
+# Largest magnitude of each bounded field of observations and of `state()`; any other field is unbounded.
 BOUNDS: dict[str, float] = {
     "episode_start": 1.0,
     "time_left": 1.0,
@@ -79,6 +79,7 @@ BOUNDS: dict[str, float] = {
     "received_belief": 4.0,
     "last_prior": 1.0,
     "last_correction": 1.0,
+    "last_trust": 1.0,
     "last_rate": 1.0,
     "ledger": 2.0,
     "task": 4.0,

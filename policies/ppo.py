@@ -254,7 +254,7 @@ class Ppo:
         for role in self.network.roles:
             actor = self.network.actor(role)
             if actor.forecast_horizon:
-                targets, valid = actor.forecast_targets(actor.normaliser(rollout.observations[role]))
+                targets, valid = actor.forecast_targets(rollout.observations[role])
                 forecast = actor.forecast(rollout.features[role])
                 errors["forecast_error"] = float(mean_squared_error(forecast, targets, valid))
                 nothing = torch.zeros_like(targets)
@@ -276,7 +276,7 @@ class Ppo:
             means, feature = actor.normalised_sequence(observations[role], batch.starts, batch.memories[role])
             features.append(feature.detach())
             if actor.forecast_horizon:
-                targets, valid = actor.forecast_targets(observations[role])
+                targets, valid = actor.normalised_forecast_targets(observations[role])
                 forecast_losses.append(mean_squared_error(actor.forecast(feature), targets, valid))
             if self.differentiable and role == SENDER:
                 belief = straight_through_clip(means + torch.exp(actor.log_std) * batch.noise[role])

@@ -122,14 +122,17 @@ class RoleNetwork(nn.Module):
         return flat.view(*flat.shape[:-1], self.forecast_horizon, len(self._sensors))
 
     def forecast_targets(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """What `forecast` should have said along normalised observations [T, B, O], and which of it counts.
+        """What `forecast` should have said along observations [T, B, O], and which of it counts.
 
         See `forecast.forecast_targets`; without gradient.
         """
-        with torch.no_grad():
-            sensors = observations[..., self._sensors]
-            starts = observations[..., self.fields["episode_start"].start]
-            return forecast_targets(sensors, starts, self.forecast_horizon)
+        return self.normalised_forecast_targets(self.normaliser(observations))
+
+    @torch.no_grad()
+    def normalised_forecast_targets(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """`forecast_targets` of observations that have been through the normaliser."""
+        starts = observations[..., self.fields["episode_start"].start]  # bounded, so as it was
+        return forecast_targets(observations[..., self._sensors], starts, self.forecast_horizon)
 
     def log_prob(self, mean: Tensor, action: Tensor) -> Tensor:
         """Log density N(action; mean, std), summed over the numbers of an action: [...]."""

@@ -71,6 +71,13 @@ def test_a_critic_of_observations_knows_every_field_of_every_role() -> None:
     assert network.critic.normaliser.mask.tolist() == expected
 
 
+def test_nothing_of_the_blackboard_is_normalised_in_the_state() -> None:
+    game = Game("PointDir-v0", 1, True, {})
+    mask = TeamNetwork(game, NetworkConfig(), True, torch.Generator()).critic.normaliser.mask
+    normalised = {name for name, where in game.state_fields.items() if mask[where].any()}
+    assert normalised == {"velocities", "root_position", "true_last_reward", "return_so_far"}
+
+
 def test_what_comes_out_is_clipped_at_ten() -> None:
     normaliser = Normaliser({"velocities": slice(0, 1)})
     normaliser.update(torch.tensor([[-1.0], [1.0]]))

@@ -133,8 +133,9 @@ def test_the_sender_of_a_differentiable_channel_keeps_its_head() -> None:
     assert not isinstance(_network(_shared(), False).actor(SENDER).head, torch.nn.Linear)
 
 
-@pytest.mark.parametrize("communication", ["reinforced", "differentiable"])
-@pytest.mark.parametrize("core", sorted(CORES))
+@pytest.mark.parametrize(
+    ("core", "communication"), [("s5", "reinforced"), *((core, "differentiable") for core in sorted(CORES))]
+)
 def test_a_shared_actor_learns_acts_and_is_stored(core: str, communication: Any, tmp_path: Path) -> None:
     config = TrainConfig(
         team=True, steps=120, network=_shared(core), ppo=SMALL, options=PLAY, communication=communication

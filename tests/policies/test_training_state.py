@@ -48,8 +48,7 @@ def _same(a: Training, b: Training) -> None:
         assert value.dtype == others[name].dtype, name
 
 
-@pytest.mark.parametrize("core", sorted(CORES))
-@pytest.mark.parametrize("team", [False, True])
+@pytest.mark.parametrize(("team", "core"), [(False, "s5"), *((True, core) for core in sorted(CORES))])
 def test_a_stopped_run_ends_in_the_same_bits(tmp_path: Path, team: bool, core: str) -> None:
     whole = Training(_config(team, core))
     while not whole.finished:

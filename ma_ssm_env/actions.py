@@ -43,9 +43,16 @@ def checked_action(scenario: str, agent: str, action: Any, shape: tuple[int, ...
     return clipped
 
 
+def is_plain(action: Any, shape: tuple[int, ...]) -> bool:
+    """Whether `action` is a float32 array of `shape`, which needs no conversion."""
+    return type(action) is np.ndarray and action.dtype == np.float32 and action.shape == shape
+
+
 def check_agents(scenario: str, given: Iterable[str], expected: Iterable[str]) -> None:
     """Raise a ValueError that names the agents that are missing or unknown."""
     given, expected = list(given), list(expected)
+    if given == expected:
+        return
     missing = [agent for agent in expected if agent not in given]
     unknown = [agent for agent in given if agent not in expected]
     if missing:

@@ -42,6 +42,7 @@ class Physics:
         self.control_dt = float(self.model.opt.timestep * body.frame_skip)
         self._num_threads = min(num_threads, num_worlds)
         self._batch = Batch(self.model, num_worlds, nthread=self._num_threads)
+        self._state: Array = self._batch.state
         self.qpos: Array = self._batch.bind("qpos")
         self.qvel: Array = self._batch.bind("qvel")
         self._ctrl: Array = self._batch.bind("ctrl")
@@ -129,7 +130,8 @@ class Physics:
         self._batch.step(worlds, nstep=self.body.frame_skip)
         self.point = self._measured()
         # A comparison with NaN is false, so `not (... <= ...)` catches it too.
-        if not self._bad.any() and np.abs(self._batch.state).max() <= MAX_STATE:
+        largest = np.maximum.reduce(np.abs(self._state), axis=None)
+        if largest <= MAX_STATE and not np.count_nonzero(self._bad):
             return None
         sizes = np.maximum(np.abs(self.qpos).max(1), np.abs(self.qvel).max(1))
         broken: NDArray[np.bool_] = self._bad.any(1) | ~(sizes <= MAX_STATE)

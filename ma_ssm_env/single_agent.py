@@ -86,16 +86,10 @@ class TwinGame:
 
     def observe(self) -> Float:
         """What the agent observes now [B, O]; a fresh array."""
-        trials = self.trials
-        parts = [
-            trials.header(),
-            trials.positions(),
-            trials.velocities(),
-            self._last_torque,
-            trials.feedback[:, None],
-        ]
+        sensed = self.trials.sensed()
+        parts = [sensed[:, :-1], self._last_torque, sensed[:, -1:]]
         if self.options.reveal_task:
-            parts.append(trials.normalised_active())
+            parts.append(self.trials.normalised_active())
         return np.concatenate(parts, axis=1)
 
     def state(self) -> Float:
@@ -103,9 +97,7 @@ class TwinGame:
         trials = self.trials
         return np.concatenate(
             [
-                trials.header(),
-                trials.positions(),
-                trials.velocities(),
+                trials.sensed()[:, :-1],
                 trials.root_position(),
                 trials.last_reward[:, None].astype(np.float32),
                 trials.return_so_far[:, None].astype(np.float32),

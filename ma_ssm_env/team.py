@@ -18,14 +18,13 @@ environment role, but the ledger records it like any other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
-from ma_ssm_env.actions import check_agents, check_mapping, checked_action
+from ma_ssm_env.actions import check_agents, check_mapping, checked_action, is_plain
 from ma_ssm_env.blackboard import Blackboard, combine
 from ma_ssm_env.ledger import Ledger, outcome
 from ma_ssm_env.options import Options
@@ -65,26 +64,25 @@ STATE_FIELDS = (
 )
 
 
-@dataclass(frozen=True)
-class TeamStep:
+class TeamStep(NamedTuple):
     """What one step did in B worlds of the team.
 
     Attributes:
         outcome: of the control step; in worlds that were at a setup step nothing happened.
         cost: what the team paid for the channel [B].
+        pay: what each acting role is paid: the plain task reward minus that cost [B].
         progress: what the environment role is paid: absolute learning progress where a trial ended whose
             task it chose, else 0 [B].
     """
 
     outcome: Outcome
     cost: NDArray[np.float64]
+    pay: NDArray[np.float64]
     progress: NDArray[np.float64]
 
     def paid(self, agent: str) -> NDArray[np.float64]:
         """The agent's reward [B]; a fresh array."""
-        if AGENTS[agent] in ACTING_ROLES:
-            return self.outcome.reward - self.cost
-        return self.progress.copy()
+        return (self.pay if AGENTS[agent] in ACTING_ROLES else self.progress).copy()
 
 
 class TeamGame:
@@ -156,6 +154,38 @@ class TeamGame:
             for role in ROLES
             for field in ROLE_TABLE[role].acts
         }
+        self._chooses = options.task_source == "environment"
+        self._first_noise = self._worlds * options.horizon  # rows of a world's channel noise begin here
+        self._gathered = self._where_observed()
+        # Actions of all roles lie side by side as they are posted; the proposal, which is not, comes last.
+        parts = [(role, ROLE_TABLE[role].acts) for role in (*ACTING_ROLES, "environment")]
+        joint = layout(tuple(field for _, fields in parts for field in fields), sizes)
+        self._read = [joint[field] for field in ("belief", "prior", "correction", "trust", "proposal")]
+        self._read.append(slice(joint["prior"].start, joint["rate"].stop))
+        absent = [field for role, fields in parts if role not in self.present for field in fields]
+        places = [*self.present, *absent]
+        self._order = [
+            places.index(place)
+            for role, fields in parts
+            for place in ([role] if role in self.present else fields)
+        ]
+        self._absent = [self._neutral[field] for field in absent]
+        shapes = [self.action_spaces[agent].shape for agent in self.agents]
+        self._shapes = {False: shapes, True: [(num_worlds, *shape) for shape in shapes]}
+
+    def _where_observed(self) -> dict[str, NDArray[np.int64] | None]:
+        # Agent -> where each number that it observes lies in what the trials and the board hold, [B, S] row
+        # after row; None where that is the ledger.
+        known, board = self.trials.sensed_fields, self.blackboard.layout
+        start = known["last_reward"].stop
+        known = known | {f: slice(start + w.start, start + w.stop) for f, w in board.items()}
+        rows = self._worlds[:, None] * known["last_rate"].stop
+        return {
+            agent: None
+            if "ledger" in fields
+            else rows + np.concatenate([np.arange(known[f].start, known[f].stop) for f in fields])
+            for agent, fields in self.observation_fields.items()
+        }
 
     # -- starting ---------------------------------------------------------------------------------------
 
@@ -201,46 +231,50 @@ class TeamGame:
 
     # -- stepping ---------------------------------------------------------------------------------------
 
-    def checked_actions(self, actions: Any, *, batched: bool) -> dict[str, Float]:
-        """Actions by field, each float32 [B, size] in [-1, 1]; nothing has changed when this raises."""
+    def checked_actions(self, actions: Any, *, batched: bool) -> Float:
+        """Actions of all roles side by side [B, A], in [-1, 1]; nothing has changed when this raises."""
         actions = check_mapping(self.scenario.id, actions)
         check_agents(self.scenario.id, actions, self.agents)
-        fields = dict(self._neutral)
-        for agent in self.agents:
-            size = self.action_spaces[agent].shape[0]
-            shape = (self.num_worlds, size) if batched else (size,)
-            action = checked_action(self.scenario.id, agent, actions[agent], shape)
-            action = action.reshape(self.num_worlds, size)
-            for field, where in self.action_fields[agent].items():
-                fields[field] = action[:, where]
-        return fields
+        shapes = self._shapes[batched]
+        given = [actions[agent] for agent in self.agents]
+        if all(map(is_plain, given, shapes)):
+            joint = self._side_by_side(given, batched=batched)
+            largest = np.maximum.reduce(np.abs(joint), axis=None)
+            if largest <= 1.0:
+                return joint
+            if largest < np.inf:
+                return np.clip(joint, np.float32(-1.0), np.float32(1.0), out=joint)
+        checked = [
+            checked_action(self.scenario.id, agent, action, shape)
+            for agent, action, shape in zip(self.agents, given, shapes, strict=True)
+        ]
+        return self._side_by_side(checked, batched=batched)
 
-    def step(self, fields: Mapping[str, Float]) -> TeamStep:
+    def _side_by_side(self, actions: list[Float], *, batched: bool) -> Float:
+        # The present roles' actions and the absent roles' neutral ones.
+        parts = actions + (self._absent if batched else [field[0] for field in self._absent])
+        joint = np.concatenate([parts[i] for i in self._order], axis=-1)
+        return joint if batched else joint[None]
+
+    def step(self, joint: Float) -> TeamStep:
         """One setup step or control step, as each world stands, under the actions of `checked_actions`."""
-        setup = self.setup if self.setup.any() else None
+        belief, prior, correction, trust, proposal, posts = [joint[:, where] for where in self._read]
+        setup = self.setup if self._chooses and self.setup.any() else None
         if setup is not None:
             # Draws are addressed, so the same trial begun again differs in its task alone.
             worlds = np.flatnonzero(setup)
             self.trials.trial[worlds] -= 1
-            self.trials.begin_trials(worlds, self._tasks_of(fields["proposal"]))
+            self.trials.begin_trials(worlds, self._tasks_of(proposal))
             self.setup = np.zeros(self.num_worlds, dtype=bool)
-        torque = combine(fields["prior"], fields["correction"], fields["trust"])
-        noise = self._channel_noise[self._worlds, self.trials.clock]
+        torque = combine(prior, correction, trust)
+        noise = self._channel_noise.reshape(-1, BELIEF_SIZE).take(self._first_noise + self.trials.clock, axis=0)
         result = self.trials.step(torque, setup)
-        self.blackboard.post(
-            belief=fields["belief"],
-            prior=fields["prior"],
-            correction=fields["correction"],
-            trust=fields["trust"],
-            rate=fields["rate"],
-            torque=torque,
-            noise=noise,
-        )
+        self.blackboard.post(belief, posts, torque, noise)
         if setup is not None:
             self.blackboard.clear(np.flatnonzero(setup))
         progress = np.zeros(self.num_worlds)
         cost = self.options.bandwidth_cost * self.blackboard.normalised_rate().astype(np.float64)
-        if result.episode_ended.any():
+        if result.some_ended:
             self._trial_return += result.episode_return
             self._trial_episodes += result.episode_ended
             done = np.flatnonzero(result.trial_ended)
@@ -252,26 +286,19 @@ class TeamGame:
             again = np.flatnonzero(result.episode_ended & ~result.trial_ended)
             if again.size:
                 self._draw_channel_noise(again)
-        return TeamStep(result, cost, progress)
+        return TeamStep(result, cost, result.reward - cost, progress)
 
     # -- observing --------------------------------------------------------------------------------------
 
     def observe(self) -> dict[str, Float]:
         """What each agent observes now, agent -> [B, O]; fresh arrays."""
-        trials = self.trials
-        values: dict[str, Float] = {
-            "header": trials.header(),
-            "positions": trials.positions(),
-            "velocities": trials.velocities(),
-            "last_reward": trials.feedback[:, None],
-            "ledger": self.ledger.vector(),
-            **self.blackboard.fields,
-        }
+        sensed = self.trials.sensed()
+        known = np.concatenate((sensed, self.blackboard.board), axis=1).ravel()
         return {
-            agent: np.concatenate(
-                [values["header"], *[values[field] for field in list(fields)[len(HEADER) :]]], axis=1
-            )
-            for agent, fields in self.observation_fields.items()
+            agent: known.take(where)
+            if where is not None
+            else np.concatenate((sensed[:, : len(HEADER)], self.ledger.vector()), axis=1)
+            for agent, where in self._gathered.items()
         }
 
     def state(self) -> Float:
@@ -279,9 +306,7 @@ class TeamGame:
         trials, board = self.trials, self.blackboard.fields
         return np.concatenate(
             [
-                trials.header(),
-                trials.positions(),
-                trials.velocities(),
+                trials.sensed()[:, : trials.sensed_fields["velocities"].stop],
                 trials.root_position(),
                 trials.last_reward[:, None].astype(np.float32),
                 trials.return_so_far[:, None].astype(np.float32),
@@ -289,7 +314,7 @@ class TeamGame:
                 board["last_torque"],
                 board["last_prior"],
                 board["last_correction"],
-                self.blackboard.trust,
+                board["last_trust"],
                 board["last_rate"],
                 np.where(self.setup[:, None], np.float32(0.0), trials.normalised_active()),
             ],

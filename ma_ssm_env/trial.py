@@ -13,14 +13,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ma_ssm_env.options import Options
 from ma_ssm_env.physics import MAX_STATE, Physics
+from ma_ssm_env.roles import HEADER, layout
 from ma_ssm_env.scenarios import Scenario
 from ma_ssm_env.streams import Purpose, checked_seed, entropy_seed, substream
 from ma_ssm_env.variations import Transition
@@ -33,8 +33,7 @@ BEFORE, SHOCK, RECOVERY = 0, 1, 2  # phases of a trial in which the task changes
 SHOCK_SHARE = 8  # the shock lasts an eighth of the trial: 50 steps of 400
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What one control step did in B worlds.
 
     Attributes:
@@ -47,6 +46,7 @@ class Outcome:
         steps: control steps that the inner episode had when it ended, this one included [B].
         phase: 0 before the task changed in mid-trial, 1 in the shock (the first eighth of the trial's K H
             steps from the change on), 2 in the recovery [B]; always 0 where it never changes.
+        some_ended: an inner episode ended in some world.
     """
 
     reward: Array
@@ -57,6 +57,7 @@ class Outcome:
     unstable: Mask
     steps: NDArray[np.int64]
     phase: NDArray[np.int64]
+    some_ended: bool
 
 
 class TrialBatch:
@@ -110,7 +111,10 @@ class TrialBatch:
         self.return_so_far = np.zeros(B)
         rows = options.horizon + 1 if options.sensor_noise > 0 else 0
         self._noise = np.zeros((B, rows, self.num_positions + self.num_velocities), dtype=np.float32)
-        self._worlds = np.arange(B)
+        self._noise_rows = np.arange(B) * rows
+        self._last_episode = options.episodes_per_trial - 1
+        sizes = {"positions": self.num_positions, "velocities": self.num_velocities}
+        self.sensed_fields = layout((*HEADER, *sizes, "last_reward"), dict.fromkeys((*HEADER, "last_reward"), 1) | sizes)
         self._never, self._always = np.zeros(B, dtype=bool), np.ones(B, dtype=bool)
 
     # -- seeding and starting ---------------------------------------------------------------------------
@@ -242,24 +246,23 @@ class TrialBatch:
 
         Worlds that are `resting` [B] stand at the start of their trial and stay there, at no reward.
         """
-        physics, options = self.physics, self.options
+        physics, options, law, body = self.physics, self.options, self.variation, self.scenario.body
         before = physics.point
         state_before = (physics.qpos.copy(), physics.qvel.copy())
         phase = self.phase()
-        worked = torque * self._mask if self.variation.mask is not None else torque
+        worked = torque * self._mask if law.mask is not None else torque
         broken = physics.step(worked, resting)
         if broken is not None:  # what is observed of a broken world is the last state that made sense
             physics.qpos[broken] = _sensible(state_before[0][broken])
             physics.qvel[broken] = _sensible(state_before[1][broken])
-        healthy = self.scenario.body.healthy
-        well = self._always if healthy is None else healthy(physics.qpos, physics.qvel)
+        well = self._always if body.healthy is None else body.healthy(physics.qpos, physics.qvel)
         transition = Transition(
             velocity=(physics.point - before) / physics.control_dt,
             position=physics.qpos[:, self._root],
             torque=physics.controls(torque),
             healthy=well,
         )
-        terms = self.variation.reward(self.scenario.body, transition, self._target)
+        terms = law.reward(body, transition, self._target)
         reward = np.zeros(self.num_worlds)
         for term in terms.values():
             reward += term
@@ -269,17 +272,15 @@ class TrialBatch:
 
         self.clock += 1 if resting is None else ~resting
         ended = self.clock >= options.horizon
-        if self.variation.ends_unhealthy:
+        if law.ends_unhealthy and body.healthy is not None:
             ended |= ~well if resting is None else ~well & ~resting
-        last = self.episode + 1 >= options.episodes_per_trial
         unstable = self._never
         if broken is not None:
             unstable = broken
             missing = (options.episodes_per_trial - self.episode) * options.horizon - self.clock + 1
-            reward = np.where(broken, self.variation.worst_reward * missing, reward)
+            reward = np.where(broken, law.worst_reward * missing, reward)
             terms = {name: np.where(broken, 0.0, term) for name, term in terms.items()}
-            ended = ended | broken
-            last = last | broken
+            ended |= broken
         self.return_so_far += reward
         self.last_reward = reward.copy()
         steps = self.clock.copy()
@@ -290,45 +291,47 @@ class TrialBatch:
             self.feedback = reward.astype(np.float32)
         else:
             self.feedback = np.zeros(self.num_worlds, dtype=np.float32)
-        returns = np.where(ended, self.return_so_far, 0.0)
-        trial_ended = ended & last
-        if ended.any():
+        returns, trial_ended = np.zeros(self.num_worlds), np.zeros(self.num_worlds, dtype=bool)
+        some_ended = bool(np.count_nonzero(ended))
+        if some_ended:
+            last = (self.episode >= self._last_episode) | unstable
+            returns[ended] = self.return_so_far[ended]
+            trial_ended = ended & last
             if options.feedback == "episode":
                 self.feedback = np.where(ended & ~last, returns / options.horizon, 0.0).astype(np.float32)
             again = np.flatnonzero(ended & ~last)
             if again.size:
                 self.episode[again] += 1
                 self._begin_episodes(again)
-        if self.variation.changes:
+        if law.changes:
             self._meet_changes()
-        return Outcome(reward, terms, ended, returns, trial_ended, unstable, steps, phase)
+        return Outcome(reward, terms, ended, returns, trial_ended, unstable, steps, phase, some_ended)
 
     # -- observing --------------------------------------------------------------------------------------
 
-    def header(self) -> Float:
-        """What every agent sees: episode_start, time left, index of the inner episode, in [0, 1]: [B, 3]."""
-        header = np.empty((self.num_worlds, 3), dtype=np.float32)
-        header[:, 0] = self.episode_start
-        header[:, 1] = 1.0 - self.clock / self.options.horizon
-        header[:, 2] = self.episode / max(1, self.options.episodes_per_trial - 1)
-        return header
+    def sensed(self) -> Float:
+        """Header, positions, velocities and observed reward, as `sensed_fields` says [B, S]; a fresh array.
 
-    def positions(self) -> Float:
-        """Positions, without the root's planar position unless the task is a place [B, n_q]."""
-        positions = self.physics.qpos[:, self._position_slice].astype(np.float32)
-        if self.options.sensor_noise > 0:
-            positions += self._noise[self._worlds, self.clock, : self.num_positions]
-        return positions
-
-    def velocities(self) -> Float:
-        """Velocities [B, n_v], clipped where the body says so; none under `hide_velocities`."""
-        velocities = self.physics.qvel[:, : self.num_velocities].astype(np.float32)
+        The header is what every agent sees: episode_start, time left, index of the inner episode, in [0, 1].
+        Positions leave out the root's planar position unless the task is a place; velocities are clipped
+        where the body says so, and there are none under `hide_velocities`.
+        """
+        fields, options, start = self.sensed_fields, self.options, len(HEADER)
+        sensed = np.empty((self.num_worlds, fields["last_reward"].stop), dtype=np.float32)
+        sensed[:, 0] = self.episode_start
+        sensed[:, 1] = 1.0 - self.clock / options.horizon
+        sensed[:, 2] = self.episode / max(1, self._last_episode)
+        sensed[:, fields["positions"]] = self.physics.qpos[:, self._position_slice]
+        velocities = sensed[:, fields["velocities"]]
+        velocities[...] = self.physics.qvel[:, : self.num_velocities]
         limit = self.scenario.body.velocity_limit
         if limit < np.inf:
             np.clip(velocities, -limit, limit, out=velocities)
-        if self.options.sensor_noise > 0:
-            velocities += self._noise[self._worlds, self.clock, self.num_positions :]
-        return velocities
+        if options.sensor_noise > 0:
+            rows = self._noise.reshape(-1, self._noise.shape[-1]).take(self._noise_rows + self.clock, axis=0)
+            sensed[:, start:-1] += rows[:, : self.num_positions + self.num_velocities]
+        sensed[:, -1] = self.feedback
+        return sensed
 
     def root_position(self) -> Float:
         """Planar position of the root [B, 1 or 2]."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,8 +70,7 @@ class Coordinate:
         return inside or (self.both_sides and min(ends) <= self.mirrored(value) <= max(ends))
 
 
-@dataclass(frozen=True)
-class Transition:
+class Transition(NamedTuple):
     """What a reward law may look at after one control step of B worlds.
 
     Attributes:

@@ -18,13 +18,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ma_ssm_env.roles import BELIEF_SIZE, BOUNDS, layout
+from ma_ssm_env.roles import BELIEF_SIZE, layout
 
 Float = NDArray[np.float32]
 R_MAX = 8.0
-_RECEIVED_BOUND = np.float32(BOUNDS["received_belief"])
-_ONE, _MINUS_ONE, _HALF = np.float32(1.0), np.float32(-1.0), np.float32(0.5)
-_SHARE = np.float32(1.0 / (BELIEF_SIZE * R_MAX))  # a power of two: a product with it is exact
+NOISE_BOUND = 6.9  # with it, |received| <= (1 + sqrt(1 + eps^2)) / 2 < 4, the bound of the observation
+# In a single world, what an array operation costs is the call, and a call with arrays alone is the cheapest.
+_ONE, _MINUS_ONE, _HALF, _R_MAX, _MOST_BITS, _EXPONENT = (
+    np.array(number, np.float32)
+    for number in (1.0, -1.0, 0.5, R_MAX, BELIEF_SIZE * R_MAX, 2.0 * R_MAX)
+)
 
 
 def gate(trust: Float) -> Float:
@@ -36,7 +39,11 @@ def gate(trust: Float) -> Float:
 
 def combine(prior: Float, correction: Float, trust: Float) -> Float:
     """The torque on the body: clip(prior + g * correction, -1, 1)."""
-    torque = gate(trust) * correction
+    return _combined(prior, correction, gate(trust))
+
+
+def _combined(prior: Float, correction: Float, weight: Float) -> Float:
+    torque = weight * correction
     torque += prior
     np.maximum(torque, _MINUS_ONE, torque)
     return np.minimum(torque, _ONE, torque)
@@ -44,35 +51,40 @@ def combine(prior: Float, correction: Float, trust: Float) -> Float:
 
 def bits_per_dimension(rate: Float) -> Float:
     """R, nominal bits per belief dimension, of a rate in [-1, 1]."""
-    return np.float32(R_MAX) * gate(rate)
+    return _R_MAX * gate(rate)
 
 
 def snr(rate: Float) -> Float:
     """Signal-to-noise ratio of the channel at a rate in [-1, 1]."""
-    return _snr(bits_per_dimension(rate))
+    return _one_plus_snr(gate(rate)) - _ONE
 
 
-def _snr(bits: Float) -> Float:
-    ratio: Float = np.exp2(np.float32(2.0) * bits) - np.float32(1.0)
-    return ratio
+def _one_plus_snr(share: Float) -> Float:
+    # 2^(2R) of R = R_MAX share. Taking 1 off it is exact, so that 1 + snr is this very number.
+    powers: Float = np.exp2(_EXPONENT * share)
+    return powers
 
 
 def receive(belief: Float, rate: Float, noise: Float) -> Float:
     """What comes out of the channel [B, d], from belief [B, d], rate [B, 1] and noise eps [B, d].
 
-    Bounded by construction: |received| <= (1 + sqrt(1 + eps^2)) / 2, and clipped at 4, which standard
-    normal noise does not reach in practice (|eps| > 6.9).
+    Bounded by 4 for noise within +-`NOISE_BOUND`, as the game draws it: |received| <= (1 + sqrt(1 + eps^2)) / 2.
     """
-    return _received(belief, snr(rate), noise, np.empty_like(belief))
+    powers = _one_plus_snr(gate(rate))
+    return _received(belief, powers - _ONE, powers, noise, np.empty_like(belief))
 
 
-def _received(belief: Float, ratio: Float, noise: Float, out: Float) -> Float:
-    # Ufuncs that write in place: in a single world, what a call costs is the call.
+def _received(belief: Float, ratio: Float, one_plus: Float, noise: Float, out: Float) -> Float:
     received = ratio * belief
     received += np.sqrt(ratio) * noise
-    received /= np.float32(1.0) + ratio
-    np.maximum(received, -_RECEIVED_BOUND, received)
-    return np.minimum(received, _RECEIVED_BOUND, out)
+    return np.divide(received, one_plus, out)
+
+
+def channel_noise(generator: np.random.Generator, shape: tuple[int, ...]) -> Float:
+    """Standard normal eps of `shape`, clipped to +-6.9, which one number in 10^11 exceeds."""
+    noise = generator.standard_normal(shape, dtype=np.float32)
+    bounded: Float = np.clip(noise, -NOISE_BOUND, NOISE_BOUND, out=noise)
+    return bounded
 
 
 class Blackboard:
@@ -84,18 +96,19 @@ class Blackboard:
             `last_trust` [B, m], `last_rate` [B, 1]; 0 at the start of a trial, and wherever the sender is
             absent or muted (the trust, which `state()` alone shows, is the one that was used).
         layout: where each of them lies in a row of `board`.
-        bits: nominal bits sent in the last step [B].
+        share: the rate of the last step as a share of the most that the channel can carry, in [0, 1] [B];
+            0 where nothing was sent.
         snr: of the last step's channel [B, 1]; 0 where nothing was sent.
         noise: eps of the last step [B, d].
     """
 
     def __init__(self, num_worlds: int, num_actuators: int, silent: frozenset[str]) -> None:
-        B, m = num_worlds, num_actuators
+        B = num_worlds
         self.layout = layout(
             ("received_belief", "last_torque", "last_prior", "last_correction", "last_trust", "last_rate"),
             {
                 "received_belief": BELIEF_SIZE,
-                **dict.fromkeys(("last_torque", "last_prior", "last_correction", "last_trust"), m),
+                **dict.fromkeys(("last_torque", "last_prior", "last_correction", "last_trust"), num_actuators),
                 "last_rate": 1,
             },
         )
@@ -103,6 +116,8 @@ class Blackboard:
         self.fields: dict[str, Float] = {name: self.board[:, where] for name, where in self.layout.items()}
         # Prior, correction, trust and rate lie here as they do in the roles' actions.
         self._posted = self.board[:, self.layout["last_prior"].start :]
+        m = num_actuators
+        self._prior, self._correction, self._gated = slice(0, m), slice(m, 2 * m), slice(2 * m, None)
         self._believes = "state_modeling" not in silent
         self._silent = [
             self.fields[field]
@@ -113,48 +128,51 @@ class Blackboard:
             )
             if role in silent
         ]
-        self.bits = np.zeros(B, np.float32)
+        self.share = np.zeros(B, np.float32)
         self.snr = np.zeros((B, 1), np.float32)
         self.noise = np.zeros((B, BELIEF_SIZE), np.float32)
 
-    def post(self, belief: Float, rest: Float, torque: Float, noise: Float) -> None:
-        """Take what the roles posted in this step.
+    @property
+    def bits(self) -> Float:
+        """Nominal bits sent in the last step [B]; a fresh array."""
+        return _MOST_BITS * self.share
+
+    def post(self, belief: Float, rest: Float, noise: Float) -> Float:
+        """Take what the roles posted in this step, and combine it into the torque on the body [B, m], a view.
 
         Args:
             belief: [B, d].
             rest: prior, correction, trust and rate side by side [B, 3 m + 1]; the rate is the belief's.
-            torque: what they came to [B, m].
             noise: eps of the channel [B, d].
         """
         self.noise = noise
         self._posted[...] = rest
-        self.fields["last_torque"][...] = torque
+        weights = gate(rest[:, self._gated])
+        torque = self.fields["last_torque"]
+        torque[...] = _combined(rest[:, self._prior], rest[:, self._correction], weights[:, :-1])
         if self._believes:
-            bits = bits_per_dimension(rest[:, -1:])
-            self.snr = _snr(bits)
-            self.bits = np.float32(BELIEF_SIZE) * bits[:, 0]
-            _received(belief, self.snr, noise, self.fields["received_belief"])
+            rates = weights[:, -1:]
+            powers = _one_plus_snr(rates)
+            self.share, self.snr = rates[:, 0], powers - _ONE
+            _received(belief, self.snr, powers, noise, self.fields["received_belief"])
         for field in self._silent:
             field[...] = 0.0
-
-    def normalised_rate(self) -> Float:
-        """Bits of the last step as a share of the most that the channel can carry, in [0, 1] [B]."""
-        return self.bits * _SHARE
+        return torque
 
     def clear(self, worlds: NDArray[np.int64]) -> None:
         """Forget everything in `worlds`: a trial starts."""
-        self.noise = self.noise.copy()
-        for array in (self.board, self.noise, self.bits, self.snr):
+        self.noise, self.share = self.noise.copy(), self.share.copy()
+        for array in (self.board, self.noise, self.share, self.snr):
             array[worlds] = 0.0
 
     def clone_state(self) -> dict[str, Any]:
         """A copy of all that is on the board."""
-        rest = {name: getattr(self, name).copy() for name in ("bits", "snr", "noise")}
+        rest = {name: getattr(self, name).copy() for name in ("share", "snr", "noise")}
         return {"fields": {name: field.copy() for name, field in self.fields.items()}, **rest}
 
     def restore_state(self, state: dict[str, Any]) -> None:
         """Put back what `clone_state` gave."""
         for name, field in self.fields.items():
             field[...] = state["fields"][name]
-        for name in ("bits", "snr", "noise"):
+        for name in ("share", "snr", "noise"):
             setattr(self, name, state[name].copy())

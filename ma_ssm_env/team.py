@@ -25,7 +25,7 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from ma_ssm_env.actions import check_agents, check_mapping, checked_action, is_plain
-from ma_ssm_env.blackboard import Blackboard, combine
+from ma_ssm_env.blackboard import Blackboard, channel_noise
 from ma_ssm_env.ledger import Ledger, outcome
 from ma_ssm_env.options import Options
 from ma_ssm_env.roles import (
@@ -155,13 +155,13 @@ class TeamGame:
             for field in ROLE_TABLE[role].acts
         }
         self._chooses = options.task_source == "environment"
+        self._rate_cost = np.array(options.bandwidth_cost)
         self._first_noise = self._worlds * options.horizon  # rows of a world's channel noise begin here
         self._gathered = self._where_observed()
         # Actions of all roles lie side by side as they are posted; the proposal, which is not, comes last.
         parts = [(role, ROLE_TABLE[role].acts) for role in (*ACTING_ROLES, "environment")]
-        joint = layout(tuple(field for _, fields in parts for field in fields), sizes)
-        self._read = [joint[field] for field in ("belief", "prior", "correction", "trust", "proposal")]
-        self._read.append(slice(joint["prior"].start, joint["rate"].stop))
+        self._joint = layout(tuple(field for _, fields in parts for field in fields), sizes)
+        self._posts = slice(self._joint["prior"].start, self._joint["rate"].stop)
         absent = [field for role, fields in parts if role not in self.present for field in fields]
         places = [*self.present, *absent]
         self._order = [
@@ -227,7 +227,7 @@ class TeamGame:
         for world in worlds:
             address = int(trials.trial[world]), int(trials.episode[world])
             generator = substream(int(trials.seeds[world]), Purpose.CHANNEL, *address)
-            self._channel_noise[world] = generator.standard_normal(shape, dtype=np.float32)
+            self._channel_noise[world] = channel_noise(generator, shape)
 
     # -- stepping ---------------------------------------------------------------------------------------
 
@@ -258,22 +258,20 @@ class TeamGame:
 
     def step(self, joint: Float) -> TeamStep:
         """One setup step or control step, as each world stands, under the actions of `checked_actions`."""
-        belief, prior, correction, trust, proposal, posts = [joint[:, where] for where in self._read]
         setup = self.setup if self._chooses and self.setup.any() else None
         if setup is not None:
             # Draws are addressed, so the same trial begun again differs in its task alone.
             worlds = np.flatnonzero(setup)
             self.trials.trial[worlds] -= 1
-            self.trials.begin_trials(worlds, self._tasks_of(proposal))
+            self.trials.begin_trials(worlds, self._tasks_of(joint[:, self._joint["proposal"]]))
             self.setup = np.zeros(self.num_worlds, dtype=bool)
-        torque = combine(prior, correction, trust)
         noise = self._channel_noise.reshape(-1, BELIEF_SIZE).take(self._first_noise + self.trials.clock, axis=0)
+        torque = self.blackboard.post(joint[:, self._joint["belief"]], joint[:, self._posts], noise)
         result = self.trials.step(torque, setup)
-        self.blackboard.post(belief, posts, torque, noise)
         if setup is not None:
             self.blackboard.clear(np.flatnonzero(setup))
         progress = np.zeros(self.num_worlds)
-        cost = self.options.bandwidth_cost * self.blackboard.normalised_rate().astype(np.float64)
+        cost = self._rate_cost * self.blackboard.share.astype(np.float64)
         if result.some_ended:
             self._trial_return += result.episode_return
             self._trial_episodes += result.episode_ended

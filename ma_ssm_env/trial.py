@@ -69,7 +69,7 @@ class TrialBatch:
         change_at: control step of the trial at which the task changes, where the law does [B].
         seeds, trial, episode, clock: the address of each world in its random streams, and the control step
             of the inner episode [B].
-        episode_start: 1 where the present observation is the first of an inner episode [B].
+        sensed_fields: where each field lies in a row of `sensed()`.
         feedback: the observed reward [B].
         last_reward: the last plain task reward, undelayed and unfiltered [B].
         return_so_far: return of the running inner episode [B].
@@ -80,16 +80,13 @@ class TrialBatch:
         self.variation = scenario.variation
         self.physics = Physics(scenario.body, num_worlds, options.num_threads, self.variation.fields)
         model = self.physics.model
-        root = set(scenario.body.root)
-        if self.variation.place:
-            self._position_columns = np.arange(model.nq)
-        else:
-            self._position_columns = np.array([i for i in range(model.nq) if i not in root], dtype=np.int64)
-        # A contiguous range of columns is a view, several times faster to copy than an index.
-        self._position_slice = _as_slice(self._position_columns)
-        self._root = _as_slice(np.array(scenario.body.root))
-        self.num_positions = len(self._position_columns)
+        root = scenario.body.root
+        # Positions and velocities follow one another in the state: the sensors are one slice of it.
+        first = 0 if self.variation.place else root[-1] + 1
+        self._root = slice(root[0], root[-1] + 1)
+        self.num_positions = model.nq - first
         self.num_velocities = 0 if options.hide_velocities else int(model.nv)
+        self._sensors = slice(first, model.nq + self.num_velocities)
         B = num_worlds
         self.seeds = np.zeros(B, dtype=np.int64)
         self.trial = np.full(B, -1, dtype=np.int64)
@@ -105,16 +102,22 @@ class TrialBatch:
         self.change_at = np.zeros(B, dtype=np.int64)
         self._changed = np.zeros(B, dtype=bool)
         self.pinned_tasks: Array | None = None
-        self.episode_start = np.zeros(B, dtype=np.float32)
-        self.feedback = np.zeros(B, dtype=np.float32)
+        self.feedback = np.zeros(B)
         self.last_reward = np.zeros(B)
         self.return_so_far = np.zeros(B)
         rows = options.horizon + 1 if options.sensor_noise > 0 else 0
         self._noise = np.zeros((B, rows, self.num_positions + self.num_velocities), dtype=np.float32)
         self._noise_rows = np.arange(B) * rows
-        self._last_episode = options.episodes_per_trial - 1
+        # What the clock shows: episode_start and time left by control step, and the index by inner episode.
+        H, last = options.horizon, max(1, options.episodes_per_trial - 1)
+        self._clock_face = np.stack([np.arange(H + 1) == 0, 1.0 - np.arange(H + 1) / H], 1).astype(np.float32)
+        self._episode_index = (np.arange(options.episodes_per_trial) / last).astype(np.float32)
+        # In a single world, what an array operation costs is the call; Python's numbers make it dearer.
+        self._one, self._horizon = np.array(1), np.array(options.horizon)
+        self._control_dt = np.array(self.physics.control_dt)
         sizes = {"positions": self.num_positions, "velocities": self.num_velocities}
         self.sensed_fields = layout((*HEADER, *sizes, "last_reward"), dict.fromkeys((*HEADER, "last_reward"), 1) | sizes)
+        self._sensed_size = self.sensed_fields["last_reward"].stop
         self._never, self._always = np.zeros(B, dtype=bool), np.ones(B, dtype=bool)
 
     # -- seeding and starting ---------------------------------------------------------------------------
@@ -237,7 +240,6 @@ class TrialBatch:
         self.physics.placed(worlds)
         self.clock[worlds] = 0
         self.return_so_far[worlds] = 0.0
-        self.episode_start[worlds] = 1.0
 
     # -- stepping ---------------------------------------------------------------------------------------
 
@@ -248,16 +250,15 @@ class TrialBatch:
         """
         physics, options, law, body = self.physics, self.options, self.variation, self.scenario.body
         before = physics.point
-        state_before = (physics.qpos.copy(), physics.qvel.copy())
+        state_before = physics.state.copy()
         phase = self.phase()
         worked = torque * self._mask if law.mask is not None else torque
         broken = physics.step(worked, resting)
         if broken is not None:  # what is observed of a broken world is the last state that made sense
-            physics.qpos[broken] = _sensible(state_before[0][broken])
-            physics.qvel[broken] = _sensible(state_before[1][broken])
+            physics.state[broken] = _sensible(state_before[broken])
         well = self._always if body.healthy is None else body.healthy(physics.qpos, physics.qvel)
         transition = Transition(
-            velocity=(physics.point - before) / physics.control_dt,
+            velocity=(physics.point - before) / self._control_dt,
             position=physics.qpos[:, self._root],
             torque=physics.controls(torque),
             healthy=well,
@@ -270,8 +271,8 @@ class TrialBatch:
             reward[resting] = 0.0
             terms = {name: np.where(resting, 0.0, term) for name, term in terms.items()}
 
-        self.clock += 1 if resting is None else ~resting
-        ended = self.clock >= options.horizon
+        self.clock += self._one if resting is None else ~resting
+        ended = self.clock >= self._horizon
         if law.ends_unhealthy and body.healthy is not None:
             ended |= ~well if resting is None else ~well & ~resting
         unstable = self._never
@@ -284,21 +285,16 @@ class TrialBatch:
         self.return_so_far += reward
         self.last_reward = reward.copy()
         steps = self.clock.copy()
-        self.episode_start = np.zeros(self.num_worlds, dtype=np.float32)
-        if resting is not None:
-            self.episode_start[resting] = 1.0
-        if options.feedback == "step":
-            self.feedback = reward.astype(np.float32)
-        else:
-            self.feedback = np.zeros(self.num_worlds, dtype=np.float32)
+        # Both are set to 0 together when a trial begins, so they may be one array.
+        self.feedback = self.last_reward if options.feedback == "step" else np.zeros(self.num_worlds)
         returns, trial_ended = np.zeros(self.num_worlds), np.zeros(self.num_worlds, dtype=bool)
         some_ended = bool(np.count_nonzero(ended))
         if some_ended:
-            last = (self.episode >= self._last_episode) | unstable
+            last = (self.episode + 1 >= options.episodes_per_trial) | unstable
             returns[ended] = self.return_so_far[ended]
             trial_ended = ended & last
             if options.feedback == "episode":
-                self.feedback = np.where(ended & ~last, returns / options.horizon, 0.0).astype(np.float32)
+                self.feedback = np.where(ended & ~last, returns / options.horizon, 0.0)
             again = np.flatnonzero(ended & ~last)
             if again.size:
                 self.episode[again] += 1
@@ -316,20 +312,17 @@ class TrialBatch:
         Positions leave out the root's planar position unless the task is a place; velocities are clipped
         where the body says so, and there are none under `hide_velocities`.
         """
-        fields, options, start = self.sensed_fields, self.options, len(HEADER)
-        sensed = np.empty((self.num_worlds, fields["last_reward"].stop), dtype=np.float32)
-        sensed[:, 0] = self.episode_start
-        sensed[:, 1] = 1.0 - self.clock / options.horizon
-        sensed[:, 2] = self.episode / max(1, self._last_episode)
-        sensed[:, fields["positions"]] = self.physics.qpos[:, self._position_slice]
-        velocities = sensed[:, fields["velocities"]]
-        velocities[...] = self.physics.qvel[:, : self.num_velocities]
+        sensed = np.empty((self.num_worlds, self._sensed_size), dtype=np.float32)
+        sensed[:, :2] = self._clock_face.take(self.clock, axis=0)
+        sensed[:, 2] = self._episode_index.take(self.episode)
+        sensed[:, 3:-1] = self.physics.state[:, self._sensors]
         limit = self.scenario.body.velocity_limit
         if limit < np.inf:
+            velocities = sensed[:, self.sensed_fields["velocities"]]
             np.clip(velocities, -limit, limit, out=velocities)
-        if options.sensor_noise > 0:
-            rows = self._noise.reshape(-1, self._noise.shape[-1]).take(self._noise_rows + self.clock, axis=0)
-            sensed[:, start:-1] += rows[:, : self.num_positions + self.num_velocities]
+        if self.options.sensor_noise > 0:
+            noise = self._noise.reshape(-1, self._noise.shape[-1])
+            sensed[:, 3:-1] += noise.take(self._noise_rows + self.clock, axis=0)
         sensed[:, -1] = self.feedback
         return sensed
 
@@ -358,7 +351,6 @@ class TrialBatch:
         "_mask",
         "change_at",
         "_changed",
-        "episode_start",
         "feedback",
         "last_reward",
         "return_so_far",
@@ -394,9 +386,3 @@ class TrialBatch:
 def _sensible(state: Array) -> Array:
     # A state that was written from outside may have been senseless before the step already.
     return np.where(np.abs(state) <= MAX_STATE, state, 0.0)
-
-
-def _as_slice(columns: NDArray[np.int64]) -> Any:
-    if len(columns) and np.array_equal(columns, np.arange(columns[0], columns[0] + len(columns))):
-        return slice(int(columns[0]), int(columns[-1]) + 1)
-    return columns

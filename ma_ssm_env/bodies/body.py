@@ -23,7 +23,7 @@ class Body:
         name: first part of the scenario ids, such as `HalfCheetah`.
         load: compiles a fresh model.
         frame_skip: physics substeps in one control step.
-        root: entries of qpos that hold the root's planar position, (x,) or (x, y), one after the other.
+        root: entries of qpos that hold the root's planar position, (x,) or (x, y): the first ones.
         start: draws one start state: generator -> (qpos [nq], qvel [nv]).
         control_cost: weight of the squared torque in the body's own reward.
         healthy: (qpos [B, nq], qvel [B, nv]) -> bool [B]; None where the body cannot fall.
@@ -48,6 +48,10 @@ class Body:
     alive_bonus: float = 0.0
     velocity_limit: float = math.inf
     marker: tuple[str, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.root not in ((0,), (0, 1)):
+            raise ValueError(f"body {self.name}: root is {self.root}; the first entries of qpos, (0,) or (0, 1)")
 
 
 def uniform_start(

@@ -51,8 +51,6 @@ def is_plain(action: Any, shape: tuple[int, ...]) -> bool:
 def check_agents(scenario: str, given: Iterable[str], expected: Iterable[str]) -> None:
     """Raise a ValueError that names the agents that are missing or unknown."""
     given, expected = list(given), list(expected)
-    if given == expected:
-        return
     missing = [agent for agent in expected if agent not in given]
     unknown = [agent for agent in given if agent not in expected]
     if missing:

@@ -91,7 +91,7 @@ class Blackboard:
     """What B worlds' roles will observe next.
 
     Attributes:
-        board: everything that is on it, side by side [B, n]; written in place, so copy what you keep.
+        board: everything that is on it, side by side [B, n]: the caller's array, written in place.
         fields: views of its parts: `received_belief` [B, d], `last_torque`, `last_prior`, `last_correction`,
             `last_trust` [B, m], `last_rate` [B, 1]; 0 at the start of a trial, and wherever the sender is
             absent or muted (the trust, which `state()` alone shows, is the one that was used).
@@ -102,18 +102,10 @@ class Blackboard:
         noise: eps of the last step [B, d].
     """
 
-    def __init__(self, num_worlds: int, num_actuators: int, silent: frozenset[str]) -> None:
-        B = num_worlds
-        self.layout = layout(
-            ("received_belief", "last_torque", "last_prior", "last_correction", "last_trust", "last_rate"),
-            {
-                "received_belief": BELIEF_SIZE,
-                **dict.fromkeys(("last_torque", "last_prior", "last_correction", "last_trust"), num_actuators),
-                "last_rate": 1,
-            },
-        )
-        self.board = np.zeros((B, self.layout["last_rate"].stop), np.float32)
-        self.fields: dict[str, Float] = {name: self.board[:, where] for name, where in self.layout.items()}
+    def __init__(self, board: Float, num_actuators: int, silent: frozenset[str]) -> None:
+        self.board, self.layout = board, _layout(num_actuators)
+        self.fields: dict[str, Float] = {name: board[:, where] for name, where in self.layout.items()}
+        B = len(board)
         # Prior, correction, trust and rate lie here as they do in the roles' actions.
         self._posted = self.board[:, self.layout["last_prior"].start :]
         m = num_actuators
@@ -131,6 +123,11 @@ class Blackboard:
         self.share = np.zeros(B, np.float32)
         self.snr = np.zeros((B, 1), np.float32)
         self.noise = np.zeros((B, BELIEF_SIZE), np.float32)
+
+    @staticmethod
+    def size(num_actuators: int) -> int:
+        """Numbers on the board of a world."""
+        return _layout(num_actuators)["last_rate"].stop
 
     @property
     def bits(self) -> Float:
@@ -176,3 +173,9 @@ class Blackboard:
             field[...] = state["fields"][name]
         for name in ("share", "snr", "noise"):
             setattr(self, name, state[name].copy())
+
+
+def _layout(num_actuators: int) -> dict[str, slice]:
+    torques = ("last_torque", "last_prior", "last_correction", "last_trust")
+    sizes = {"received_belief": BELIEF_SIZE, **dict.fromkeys(torques, num_actuators), "last_rate": 1}
+    return layout(tuple(sizes), sizes)

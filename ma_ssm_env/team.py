@@ -104,7 +104,11 @@ class TeamGame:
         self.scenario, self.options, self.num_worlds = scenario, options, num_worlds
         self.trials = TrialBatch(scenario, options, num_worlds)
         m, k = self.trials.physics.num_actuators, scenario.variation.size
-        self.blackboard = Blackboard(num_worlds, m, options.absent_roles | options.muted_roles)
+        # What is known of each world, side by side: what the trials sense, then the blackboard.
+        sensed, posted = self.trials.sensed_fields["last_reward"].stop, Blackboard.size(m)
+        self._known = np.zeros((num_worlds, sensed + posted), dtype=np.float32)
+        self._sensed, board = self._known[:, :sensed], self._known[:, sensed:]
+        self.blackboard = Blackboard(board, m, options.absent_roles | options.muted_roles)
         kinds = tuple(coordinate.kind for coordinate in scenario.variation.coordinates)
         self.ledger = Ledger(num_worlds, kinds, shared=options.shared_ledger)
         self.setup = np.zeros(num_worlds, dtype=bool)
@@ -157,7 +161,7 @@ class TeamGame:
         self._chooses = options.task_source == "environment"
         self._rate_cost = np.array(options.bandwidth_cost)
         self._first_noise = self._worlds * options.horizon  # rows of a world's channel noise begin here
-        self._gathered = self._where_observed()
+        self._gathered, self._parts = self._gathering()
         # Actions of all roles lie side by side as they are posted; the proposal, which is not, comes last.
         parts = [(role, ROLE_TABLE[role].acts) for role in (*ACTING_ROLES, "environment")]
         self._joint = layout(tuple(field for _, fields in parts for field in fields), sizes)
@@ -173,19 +177,23 @@ class TeamGame:
         shapes = [self.action_spaces[agent].shape for agent in self.agents]
         self._shapes = {False: shapes, True: [(num_worlds, *shape) for shape in shapes]}
 
-    def _where_observed(self) -> dict[str, NDArray[np.int64] | None]:
-        # Agent -> where each number that it observes lies in what the trials and the board hold, [B, S] row
-        # after row; None where that is the ledger.
-        known, board = self.trials.sensed_fields, self.blackboard.layout
-        start = known["last_reward"].stop
-        known = known | {f: slice(start + w.start, start + w.stop) for f, w in board.items()}
-        rows = self._worlds[:, None] * known["last_rate"].stop
-        return {
-            agent: None
-            if "ledger" in fields
-            else rows + np.concatenate([np.arange(known[f].start, known[f].stop) for f in fields])
-            for agent, fields in self.observation_fields.items()
-        }
+    def _gathering(self) -> tuple[NDArray[np.int64], dict[str, tuple[slice, tuple[int, int]] | None]]:
+        # Where each number that is observed lies in what is known: one world after the other, one agent after
+        # the other. Then, for each agent, which part of that is its own and the shape; None for the ledger's.
+        size = self._sensed.shape[1]
+        board = self.blackboard.layout.items()
+        known = self.trials.sensed_fields | {f: slice(size + w.start, size + w.stop) for f, w in board}
+        rows = self._worlds[:, None] * self._known.shape[1]
+        wheres: list[NDArray[np.int64]] = []
+        parts: dict[str, tuple[slice, tuple[int, int]] | None] = {}
+        end = 0
+        for agent, fields in self.observation_fields.items():
+            parts[agent] = None
+            if "ledger" not in fields:
+                where = rows + np.concatenate([np.arange(known[f].start, known[f].stop) for f in fields])
+                parts[agent], end = (slice(end, end + where.size), where.shape), end + where.size
+                wheres.append(where.ravel())
+        return np.concatenate(wheres) if wheres else np.zeros(0, np.int64), parts
 
     # -- starting ---------------------------------------------------------------------------------------
 
@@ -234,7 +242,8 @@ class TeamGame:
     def checked_actions(self, actions: Any, *, batched: bool) -> Float:
         """Actions of all roles side by side [B, A], in [-1, 1]; nothing has changed when this raises."""
         actions = check_mapping(self.scenario.id, actions)
-        check_agents(self.scenario.id, actions, self.agents)
+        if list(actions) != self.agents:
+            check_agents(self.scenario.id, actions, self.agents)
         shapes = self._shapes[batched]
         given = [actions[agent] for agent in self.agents]
         if all(map(is_plain, given, shapes)):
@@ -290,14 +299,15 @@ class TeamGame:
 
     def observe(self) -> dict[str, Float]:
         """What each agent observes now, agent -> [B, O]; fresh arrays."""
-        sensed = self.trials.sensed()
-        known = np.concatenate((sensed, self.blackboard.board), axis=1).ravel()
-        return {
-            agent: known.take(where)
-            if where is not None
-            else np.concatenate((sensed[:, : len(HEADER)], self.ledger.vector()), axis=1)
-            for agent, where in self._gathered.items()
-        }
+        self.trials.sense(self._sensed)
+        gathered, observations = self._known.take(self._gathered), {}
+        for agent, part in self._parts.items():
+            if part is None:
+                header = self._sensed[:, : len(HEADER)]
+                observations[agent] = np.concatenate((header, self.ledger.rows()), axis=1)
+            else:
+                observations[agent] = gathered[part[0]].reshape(part[1])
+        return observations
 
     def state(self) -> Float:
         """The state of the game [B, S], laid out as `state_fields` says: for critics, never for actors."""

@@ -117,7 +117,6 @@ class TrialBatch:
         self._control_dt = np.array(self.physics.control_dt)
         sizes = {"positions": self.num_positions, "velocities": self.num_velocities}
         self.sensed_fields = layout((*HEADER, *sizes, "last_reward"), dict.fromkeys((*HEADER, "last_reward"), 1) | sizes)
-        self._sensed_size = self.sensed_fields["last_reward"].stop
         self._never, self._always = np.zeros(B, dtype=bool), np.ones(B, dtype=bool)
 
     # -- seeding and starting ---------------------------------------------------------------------------
@@ -306,13 +305,18 @@ class TrialBatch:
     # -- observing --------------------------------------------------------------------------------------
 
     def sensed(self) -> Float:
-        """Header, positions, velocities and observed reward, as `sensed_fields` says [B, S]; a fresh array.
+        """Header, positions, velocities and observed reward, as `sensed_fields` says [B, S]; a fresh array."""
+        sensed = np.empty((self.num_worlds, self.sensed_fields["last_reward"].stop), dtype=np.float32)
+        self.sense(sensed)
+        return sensed
+
+    def sense(self, sensed: Float) -> None:
+        """Write them into `sensed` [B, S].
 
         The header is what every agent sees: episode_start, time left, index of the inner episode, in [0, 1].
         Positions leave out the root's planar position unless the task is a place; velocities are clipped
         where the body says so, and there are none under `hide_velocities`.
         """
-        sensed = np.empty((self.num_worlds, self._sensed_size), dtype=np.float32)
         sensed[:, :2] = self._clock_face.take(self.clock, axis=0)
         sensed[:, 2] = self._episode_index.take(self.episode)
         sensed[:, 3:-1] = self.physics.state[:, self._sensors]
@@ -324,7 +328,6 @@ class TrialBatch:
             noise = self._noise.reshape(-1, self._noise.shape[-1])
             sensed[:, 3:-1] += noise.take(self._noise_rows + self.clock, axis=0)
         sensed[:, -1] = self.feedback
-        return sensed
 
     def root_position(self) -> Float:
         """Planar position of the root [B, 1 or 2]."""

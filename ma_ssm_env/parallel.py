@@ -119,21 +119,21 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
             raise RuntimeError(f"{self.scenario.id}: the trial has ended; call reset() to begin the next")
         step = self.game.step(self.game.checked_actions(actions, batched=False))
         result = step.outcome
-        ended = bool(result.trial_ended[0])
-        setup = int(self.game.setup[0])
+        ended: bool = result.trial_ended.item()
+        setup = int(self.game.setup.item())
         active: dict[str, Any] = {
             "active": 1 - setup,
-            "task_reward": float(result.reward[0]),
-            "rate_cost": float(step.cost[0]),
-            "bits": float(self.game.blackboard.bits[0]),
-            "episode_ended": int(result.episode_ended[0]),
-            "episode_return": float(result.episode_return[0]),
-            "physics_unstable": int(result.unstable[0]),
-            "phase": int(result.phase[0]),
+            "task_reward": result.reward.item(),
+            "rate_cost": step.cost.item(),
+            "bits": self.game.blackboard.bits.item(),
+            "episode_ended": int(result.some_ended),
+            "episode_return": result.episode_return.item(),
+            "physics_unstable": int(result.unstable.item()),
+            "phase": result.phase.item(),
         }
         for name, term in zip(self._terms, result.terms.values(), strict=True):
-            active[name] = float(term[0])
-        agents, pay, progress = self.agents, float(step.pay[0]), float(step.progress[0])
+            active[name] = term.item()
+        agents, pay, progress = self.agents, step.pay.item(), step.progress.item()
         infos = {agent: active.copy() for agent in agents}
         rewards = dict.fromkeys(agents, pay)
         if self._chooser in rewards:

@@ -24,7 +24,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
-from ma_ssm_env.actions import check_agents, check_mapping, checked_action, is_plain
+from ma_ssm_env.actions import are_plain, check_agents, check_mapping, checked_action
 from ma_ssm_env.blackboard import Blackboard, channel_noise
 from ma_ssm_env.ledger import Ledger, outcome
 from ma_ssm_env.options import Options
@@ -246,7 +246,7 @@ class TeamGame:
             check_agents(self.scenario.id, actions, self.agents)
         shapes = self._shapes[batched]
         given = [actions[agent] for agent in self.agents]
-        if all(map(is_plain, given, shapes)):
+        if are_plain(given, shapes):
             joint = self._side_by_side(given, batched=batched)
             largest = np.maximum.reduce(np.abs(joint), axis=None)
             if largest <= 1.0:
@@ -280,7 +280,7 @@ class TeamGame:
         if setup is not None:
             self.blackboard.clear(np.flatnonzero(setup))
         progress = np.zeros(self.num_worlds)
-        cost = self._rate_cost * self.blackboard.share.astype(np.float64)
+        cost = self._rate_cost * self.blackboard.share
         if result.some_ended:
             self._trial_return += result.episode_return
             self._trial_episodes += result.episode_ended

@@ -25,8 +25,7 @@ R_MAX = 8.0
 NOISE_BOUND = 6.9  # with it, |received| <= (1 + sqrt(1 + eps^2)) / 2 < 4, the bound of the observation
 # In a single world, what an array operation costs is the call, and a call with arrays alone is the cheapest.
 _ONE, _MINUS_ONE, _HALF, _R_MAX, _MOST_BITS, _EXPONENT = (
-    np.array(number, np.float32)
-    for number in (1.0, -1.0, 0.5, R_MAX, BELIEF_SIZE * R_MAX, 2.0 * R_MAX)
+    np.array(number, np.float32) for number in (1.0, -1.0, 0.5, R_MAX, BELIEF_SIZE * R_MAX, 2.0 * R_MAX)
 )
 
 
@@ -45,8 +44,9 @@ def combine(prior: Float, correction: Float, trust: Float) -> Float:
 def _combined(prior: Float, correction: Float, weight: Float, out: Float) -> Float:
     torque = weight * correction
     torque += prior
-    np.maximum(torque, _MINUS_ONE, torque)
-    return np.minimum(torque, _ONE, out)
+    np.maximum(torque, _MINUS_ONE, out=torque)
+    combined: Float = np.minimum(torque, _ONE, out=out)
+    return combined
 
 
 def bits_per_dimension(rate: Float) -> Float:
@@ -63,7 +63,8 @@ def snr(rate: Float) -> Float:
 def receive(belief: Float, rate: Float, noise: Float) -> Float:
     """What comes out of the channel [B, d], from belief [B, d], rate [B, 1] and noise eps [B, d].
 
-    Bounded by 4 for noise within +-`NOISE_BOUND`, as the game draws it: |received| <= (1 + sqrt(1 + eps^2)) / 2.
+    Bounded by 4 for noise within +-`NOISE_BOUND`, as the game draws it:
+    |received| <= (1 + sqrt(1 + eps^2)) / 2.
     """
     return _received(belief, gate(rate), noise, np.empty_like(belief))[0]
 
@@ -90,8 +91,15 @@ def channel_noise(generator: np.random.Generator, shape: tuple[int, ...]) -> Flo
 class Blackboard:
     """What B worlds' roles will observe next.
 
+    Args:
+        board: where it is kept [B, `size(m)`].
+        posted: where the roles put belief, prior, correction, trust and rate before `post`, side by side
+            [B, d + 3 m + 1]; the rate is that of the belief beside it.
+        num_actuators: m.
+        silent: roles whose posts are received as 0.
+
     Attributes:
-        board: everything that is on it, side by side [B, n]: the caller's array, written in place.
+        board: everything that is on it, side by side [B, n]; written in place.
         fields: views of its parts: `received_belief` [B, d], `last_torque`, `last_prior`, `last_correction`,
             `last_trust` [B, m], `last_rate` [B, 1]; 0 at the start of a trial, and wherever the sender is
             absent or muted (the trust, which `state()` alone shows, is the one that was used).
@@ -102,14 +110,14 @@ class Blackboard:
         noise: eps of the last step [B, d].
     """
 
-    def __init__(self, board: Float, num_actuators: int, silent: frozenset[str]) -> None:
+    def __init__(self, board: Float, posted: Float, num_actuators: int, silent: frozenset[str]) -> None:
         self.board, self.layout = board, _layout(num_actuators)
         self.fields: dict[str, Float] = {name: board[:, where] for name, where in self.layout.items()}
         B = len(board)
-        # Prior, correction, trust and rate lie here as they do in the roles' actions.
-        self._posted = self.board[:, self.layout["last_prior"].start :]
-        m = num_actuators
-        self._prior, self._correction, self._gated = slice(0, m), slice(m, 2 * m), slice(2 * m, None)
+        # Prior, correction, trust and rate lie on the board as they are posted.
+        self._copies, self._originals = board[:, self.layout["last_prior"].start :], posted[:, BELIEF_SIZE:]
+        ends = BELIEF_SIZE + np.array([0, num_actuators, 2 * num_actuators])
+        self._belief, self._prior, self._correction, self._gated = np.split(posted, ends, axis=1)
         self._believes = "state_modeling" not in silent
         self._silent = [
             self.fields[field]
@@ -127,29 +135,30 @@ class Blackboard:
     @staticmethod
     def size(num_actuators: int) -> int:
         """Numbers on the board of a world."""
-        return _layout(num_actuators)["last_rate"].stop
+        return int(_layout(num_actuators)["last_rate"].stop)
 
     @property
     def bits(self) -> Float:
         """Nominal bits sent in the last step [B]; a fresh array."""
         return _MOST_BITS * self.share
 
-    def post(self, belief: Float, rest: Float, noise: Float) -> Float:
-        """Take what the roles posted in this step, and combine it into the torque on the body [B, m], a view.
+    def post(self, noise: Float) -> Float:
+        """Take what the roles have put into `posted`.
 
         Args:
-            belief: [B, d].
-            rest: prior, correction, trust and rate side by side [B, 3 m + 1]; the rate is the belief's.
             noise: eps of the channel [B, d].
+
+        Returns:
+            The torque on the body that it comes to [B, m]; a view.
         """
         self.noise = noise
-        self._posted[...] = rest
-        weights = gate(rest[:, self._gated])
+        self._copies[...] = self._originals
+        weights = gate(self._gated)
         torque = self.fields["last_torque"]
-        _combined(rest[:, self._prior], rest[:, self._correction], weights[:, :-1], torque)
+        _combined(self._prior, self._correction, weights[:, :-1], torque)
         if self._believes:
             share, received = weights[:, -1:], self.fields["received_belief"]
-            self.share, self.snr = share[:, 0], _received(belief, share, noise, received)[1][:, :1]
+            self.share, self.snr = share[:, 0], _received(self._belief, share, noise, received)[1][:, :1]
         for field in self._silent:
             field[...] = 0.0
         return torque

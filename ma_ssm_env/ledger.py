@@ -89,7 +89,7 @@ class Ledger:
             self._entries[worlds] = np.concatenate([new[:, None], old], axis=1)
 
     def rows(self) -> Float:
-        """The ledgers as vectors [B, 32 (k + 2)], to be read and not kept: they may be the ledgers themselves."""
+        """The ledgers as vectors [B, 32 (k + 2)], to be read at once: they may be the ledgers themselves."""
         rows = self._entries.reshape(len(self._entries), -1)
         return np.repeat(rows, self._num_worlds, axis=0) if self._shared else rows
 

@@ -117,7 +117,7 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
             raise RuntimeError(f"{self.scenario.id}: step before reset; call reset() first")
         if not self.agents:
             raise RuntimeError(f"{self.scenario.id}: the trial has ended; call reset() to begin the next")
-        step = self.game.step(self.game.checked_actions(actions, batched=False))
+        step = self.game.step(actions, batched=False)
         result = step.outcome
         ended: bool = result.trial_ended.item()
         setup = int(self.game.setup.item())

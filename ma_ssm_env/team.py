@@ -40,7 +40,7 @@ from ma_ssm_env.roles import (
     observation_box,
     observed_fields,
 )
-from ma_ssm_env.scenarios import Scenario
+from ma_ssm_env.scenarios import Scenario, find_scenario, reference
 from ma_ssm_env.streams import Purpose, substream
 from ma_ssm_env.trial import Outcome, TrialBatch
 
@@ -104,11 +104,6 @@ class TeamGame:
         self.scenario, self.options, self.num_worlds = scenario, options, num_worlds
         self.trials = TrialBatch(scenario, options, num_worlds)
         m, k = self.trials.physics.num_actuators, scenario.variation.size
-        # What is known of each world, side by side: what the trials sense, then the blackboard.
-        sensed, posted = self.trials.sensed_fields["last_reward"].stop, Blackboard.size(m)
-        self._known = np.zeros((num_worlds, sensed + posted), dtype=np.float32)
-        self._sensed, board = self._known[:, :sensed], self._known[:, sensed:]
-        self.blackboard = Blackboard(board, m, options.absent_roles | options.muted_roles)
         kinds = tuple(coordinate.kind for coordinate in scenario.variation.coordinates)
         self.ledger = Ledger(num_worlds, kinds, shared=options.shared_ledger)
         self.setup = np.zeros(num_worlds, dtype=bool)
@@ -161,17 +156,20 @@ class TeamGame:
         self._chooses = options.task_source == "environment"
         self._rate_cost = np.array(options.bandwidth_cost)
         self._first_noise = self._worlds * options.horizon  # rows of a world's channel noise begin here
-        self._gathered, self._parts = self._gathering()
         # Actions of all roles lie side by side as they are posted; the proposal, which is not, comes last.
         parts = [(role, ROLE_TABLE[role].acts) for role in (*ACTING_ROLES, "environment")]
-        self._joint = layout(tuple(field for _, fields in parts for field in fields), sizes)
-        self._posts = slice(self._joint["prior"].start, self._joint["rate"].stop)
-        absent = [field for role, fields in parts if role not in self.present for field in fields]
+        columns = layout(tuple(field for _, acts in parts for field in acts), sizes)
+        self._joint = np.zeros((num_worlds, columns["proposal"].stop), dtype=np.float32)
+        posted, self._proposal = np.split(self._joint, [columns["proposal"].start], axis=1)
+        silent = options.absent_roles | options.muted_roles
+        self.blackboard = Blackboard(self.trials.room_beside(Blackboard.size(m)), posted, m, silent)
+        self._gathered, self._parts = self._gathering()
+        absent = [field for role, acts in parts if role not in self.present for field in acts]
         places = [*self.present, *absent]
         self._order = [
             places.index(place)
-            for role, fields in parts
-            for place in ([role] if role in self.present else fields)
+            for role, acts in parts
+            for place in ([role] if role in self.present else acts)
         ]
         self._absent = [self._neutral[field] for field in absent]
         shapes = [self.action_spaces[agent].shape for agent in self.agents]
@@ -180,10 +178,10 @@ class TeamGame:
     def _gathering(self) -> tuple[NDArray[np.int64], dict[str, tuple[slice, tuple[int, int]] | None]]:
         # Where each number that is observed lies in what is known: one world after the other, one agent after
         # the other. Then, for each agent, which part of that is its own and the shape; None for the ledger's.
-        size = self._sensed.shape[1]
+        size = self.trials.sensed_fields["last_reward"].stop
         board = self.blackboard.layout.items()
         known = self.trials.sensed_fields | {f: slice(size + w.start, size + w.stop) for f, w in board}
-        rows = self._worlds[:, None] * self._known.shape[1]
+        rows = self._worlds[:, None] * self.trials.known.shape[1]
         wheres: list[NDArray[np.int64]] = []
         parts: dict[str, tuple[slice, tuple[int, int]] | None] = {}
         end = 0
@@ -239,48 +237,62 @@ class TeamGame:
 
     # -- stepping ---------------------------------------------------------------------------------------
 
-    def checked_actions(self, actions: Any, *, batched: bool) -> Float:
-        """Actions of all roles side by side [B, A], in [-1, 1]; nothing has changed when this raises."""
+    def _take(self, actions: Any, *, batched: bool) -> None:
+        # The actions, checked and clipped, go into `_joint`, which is scratch.
         actions = check_mapping(self.scenario.id, actions)
         if list(actions) != self.agents:
             check_agents(self.scenario.id, actions, self.agents)
         shapes = self._shapes[batched]
         given = [actions[agent] for agent in self.agents]
         if are_plain(given, shapes):
-            joint = self._side_by_side(given, batched=batched)
-            largest = np.maximum.reduce(np.abs(joint), axis=None)
+            self._put_side_by_side(given, batched=batched)
+            largest = np.maximum.reduce(np.abs(self._joint), axis=None)
             if largest <= 1.0:
-                return joint
+                return
             if largest < np.inf:
-                return np.clip(joint, np.float32(-1.0), np.float32(1.0), out=joint)
+                np.clip(self._joint, np.float32(-1.0), np.float32(1.0), out=self._joint)
+                return
         checked = [
             checked_action(self.scenario.id, agent, action, shape)
             for agent, action, shape in zip(self.agents, given, shapes, strict=True)
         ]
-        return self._side_by_side(checked, batched=batched)
+        self._put_side_by_side(checked, batched=batched)
 
-    def _side_by_side(self, actions: list[Float], *, batched: bool) -> Float:
+    def _put_side_by_side(self, actions: list[Float], *, batched: bool) -> None:
         # The present roles' actions and the absent roles' neutral ones.
         parts = actions + (self._absent if batched else [field[0] for field in self._absent])
-        joint = np.concatenate([parts[i] for i in self._order], axis=-1)
-        return joint if batched else joint[None]
+        np.concatenate(
+            [parts[i] for i in self._order], axis=-1, out=self._joint if batched else self._joint[0]
+        )
 
-    def step(self, joint: Float) -> TeamStep:
-        """One setup step or control step, as each world stands, under the actions of `checked_actions`."""
+    def step(self, actions: Any, *, batched: bool) -> TeamStep:
+        """One setup step or control step, as each world stands.
+
+        Args:
+            actions: agent -> [B, A], or [A] where not `batched`.
+            batched: whether they have an axis of worlds.
+
+        Raises:
+            ValueError: a missing or unknown agent, or an action that is not finite or of another size;
+                nothing has changed then.
+        """
+        self._take(actions, batched=batched)
         setup = self.setup if self._chooses and self.setup.any() else None
         if setup is not None:
             # Draws are addressed, so the same trial begun again differs in its task alone.
             worlds = np.flatnonzero(setup)
             self.trials.trial[worlds] -= 1
-            self.trials.begin_trials(worlds, self._tasks_of(joint[:, self._joint["proposal"]]))
+            self.trials.begin_trials(worlds, self._tasks_of(self._proposal))
             self.setup = np.zeros(self.num_worlds, dtype=bool)
-        noise = self._channel_noise.reshape(-1, BELIEF_SIZE).take(self._first_noise + self.trials.clock, axis=0)
-        torque = self.blackboard.post(joint[:, self._joint["belief"]], joint[:, self._posts], noise)
+        noise = np.empty_like(self.blackboard.noise)
+        rows = self._channel_noise.reshape(-1, BELIEF_SIZE)
+        rows.take(self._first_noise + self.trials.clock, 0, noise, "clip")
+        torque = self.blackboard.post(noise)
         result = self.trials.step(torque, setup)
         if setup is not None:
             self.blackboard.clear(np.flatnonzero(setup))
         progress = np.zeros(self.num_worlds)
-        cost = self._rate_cost * self.blackboard.share
+        cost: NDArray[np.float64] = self._rate_cost * self.blackboard.share  # in double: so is the price
         if result.some_ended:
             self._trial_return += result.episode_return
             self._trial_episodes += result.episode_ended
@@ -299,12 +311,13 @@ class TeamGame:
 
     def observe(self) -> dict[str, Float]:
         """What each agent observes now, agent -> [B, O]; fresh arrays."""
-        self.trials.sense(self._sensed)
-        gathered, observations = self._known.take(self._gathered), {}
+        sensed, observations = self.trials.sense(), {}
+        gathered = self.trials.known.take(
+            self._gathered, None, np.empty_like(self._gathered, np.float32), "clip"
+        )
         for agent, part in self._parts.items():
             if part is None:
-                header = self._sensed[:, : len(HEADER)]
-                observations[agent] = np.concatenate((header, self.ledger.rows()), axis=1)
+                observations[agent] = np.concatenate((sensed[:, : len(HEADER)], self.ledger.rows()), axis=1)
             else:
                 observations[agent] = gathered[part[0]].reshape(part[1])
         return observations
@@ -314,7 +327,7 @@ class TeamGame:
         trials, board = self.trials, self.blackboard.fields
         return np.concatenate(
             [
-                trials.sensed()[:, : trials.sensed_fields["velocities"].stop],
+                trials.sense()[:, : trials.sensed_fields["velocities"].stop],
                 trials.root_position(),
                 trials.last_reward[:, None].astype(np.float32),
                 trials.return_so_far[:, None].astype(np.float32),
@@ -361,3 +374,13 @@ class TeamGame:
         self._trial_return = state["trial_return"].copy()
         self._trial_episodes = state["trial_episodes"].copy()
         self._channel_noise = state["channel_noise"].copy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Arrays that are parts of one another would come apart.
+        arguments = (reference(self.scenario), self.options, self.num_worlds)
+        return {"arguments": arguments, "state": self.clone_state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        scenario, options, num_worlds = state["arguments"]
+        type(self).__init__(self, find_scenario(scenario), options, num_worlds)
+        self.restore_state(state["state"])

@@ -51,7 +51,9 @@ class Body:
 
     def __post_init__(self) -> None:
         if self.root not in ((0,), (0, 1)):
-            raise ValueError(f"body {self.name}: root is {self.root}; the first entries of qpos, (0,) or (0, 1)")
+            raise ValueError(
+                f"body {self.name}: root is {self.root}; the first entries of qpos, (0,) or (0, 1)"
+            )
 
 
 def uniform_start(

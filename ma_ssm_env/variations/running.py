@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
-import numpy as np
-
 from ma_ssm_env.bodies.body import Body
 from ma_ssm_env.variations.base import BASE, control_cost
 from ma_ssm_env.variations.variation import Array, Transition, Variation, constant

@@ -17,7 +17,7 @@ import numpy as np
 from mujoco.batch import Batch
 from numpy.typing import NDArray
 
-from ma_ssm_env.bodies.body import Array, Body
+from ma_ssm_env.bodies.body import Array, Body, quietly
 
 _FIRST_BAD, _LAST_BAD = int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADCTRL)
 _SETS_CONSTANTS = frozenset({"body_mass", "body_inertia"})  # fields that other model constants derive from
@@ -130,7 +130,7 @@ class Physics:
             torque = np.where(resting[:, None], np.float32(0.0), torque)
         self._ctrl[:] = self.controls(torque)
         worlds = None if resting is None else np.flatnonzero(~resting)
-        self._batch.step(worlds, nstep=self.body.frame_skip)
+        quietly(lambda: self._batch.step(worlds, nstep=self.body.frame_skip))
         self.point = self._measured()
         # A comparison with NaN is false, so `not (... <= ...)` catches it too.
         largest = np.maximum.reduce(np.abs(self._rows), axis=None)

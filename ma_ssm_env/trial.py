@@ -246,7 +246,9 @@ class TrialBatch:
             self.physics.place(world, *body.start(model, start))
             if self.options.sensor_noise > 0:
                 sensors = substream(int(self.seeds[world]), Purpose.SENSORS, *address)
-                noise = sensors.standard_normal(self._noise.shape[1:], dtype=np.float32)
+                # As many draws with hidden velocities as without: positions keep their noise.
+                shape = (len(self._noise[world]), self.num_positions + int(model.nv))
+                noise = sensors.standard_normal(shape, dtype=np.float32)[:, : self._noise.shape[2]]
                 self._noise[world] = np.float32(self.options.sensor_noise) * noise
         self.physics.placed(worlds)
         self.clock[worlds] = 0

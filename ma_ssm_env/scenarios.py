@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from dataclasses import dataclass
 from typing import Literal
@@ -89,6 +90,7 @@ SCENARIOS: dict[str, Scenario] = {
         _scenario("Humanoid", PLANAR_DIR, 2, 200, (115.0, 1300.0)),
         _scenario("Swimmer", BASE, 1, 1000, (0.0, 350.0)),
         _scenario("Swimmer", DIR, 2, 200, (0.0, 60.0)),
+        _scenario("InvertedPendulum", dataclasses.replace(BASE, place=True), 1, 1000, (5.0, 1000.0)),
         # The model differs, or actuators are dead: only the dynamics tell the tasks apart.
         _scenario("HalfCheetah", GRAVITY, 2, 200, (-55.0, 1000.0)),
         _scenario("HalfCheetah", MASS, 2, 200, (-55.0, 1000.0)),

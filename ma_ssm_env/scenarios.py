@@ -29,6 +29,7 @@ from ma_ssm_env.variations import (
     fault,
     rand_params,
 )
+from ma_ssm_env.variations.strength import STRENGTH
 
 Feedback = Literal["step", "episode", "none"]
 
@@ -107,6 +108,7 @@ SCENARIOS: dict[str, Scenario] = {
         _scenario("Walker2d", MASS, 2, 200, (0.0, 800.0)),
         _scenario("Walker2d", rand_params(BODIES["Walker2d"], VARIBAD_RUNNING), 2, 200, (0.0, 800.0)),
         _scenario("Humanoid", HUMANOID_GRAVITY, 2, 200, (115.0, 1200.0)),
+        _scenario("HalfCheetah", STRENGTH, 2, 200, (-55.0, 1000.0)),
         # The task changes in mid-trial.
         _scenario("HalfCheetah", fault(6), 1, 400, (-105.0, 2000.0)),
         _scenario("Ant", fault(8), 1, 400, (-25.0, 2000.0)),

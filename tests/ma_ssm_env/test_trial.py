@@ -93,11 +93,13 @@ def test_defaults_of_the_scenarios(random_actions):
         "Humanoid-v0": (1, 1000),
         "HumanoidDir-v0": (2, 200),
         "Swimmer-v0": (1, 1000),
+        "InvertedPendulum-v0": (1, 1000),
         "SwimmerDir-v0": (2, 200),
         "HalfCheetahGravity-v0": (2, 200),
         "HalfCheetahMass-v0": (2, 200),
         "HalfCheetahFriction-v0": (2, 200),
         "HalfCheetahDamping-v0": (2, 200),
+        "HalfCheetahStrength-v0": (2, 200),
         "HalfCheetahRandParams-v0": (2, 200),
         "HalfCheetahCripple-v0": (2, 200),
         "AntGravity-v0": (2, 200),
@@ -352,7 +354,9 @@ def reward_by_hand(id, task, velocity, after, torque, healthy):
             return velocity[0] - 0.1 * effort
         case "HalfCheetahGravity-v0" | "HalfCheetahMass-v0" | "HalfCheetahFriction-v0":
             return velocity[0] - 0.1 * effort
-        case "HalfCheetahDamping-v0" | "HalfCheetahRandParams-v0":
+        case "InvertedPendulum-v0":
+            return float(healthy)
+        case "HalfCheetahDamping-v0" | "HalfCheetahRandParams-v0" | "HalfCheetahStrength-v0":
             return velocity[0] - 0.1 * effort
     raise AssertionError(id)
 
@@ -378,6 +382,8 @@ TASKS = {
     "HalfCheetahMass-v0": [[1.0], [-4.0]],
     "HalfCheetahFriction-v0": [[1.0], [-4.0]],
     "HalfCheetahDamping-v0": [[1.0], [-4.0]],
+    "HalfCheetahStrength-v0": [[1.0], [-4.0]],
+    "InvertedPendulum-v0": [[], []],
     "HalfCheetahRandParams-v0": [[1.0] * 29, [-3.0] * 29],
     "HalfCheetahCripple-v0": [[0], [5]],
     "AntGravity-v0": [[1.0], [-4.0]],

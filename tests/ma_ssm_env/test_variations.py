@@ -107,7 +107,7 @@ def test_out_of_distribution_tasks_lie_outside():
 @pytest.mark.parametrize(
     ("body", "law", "end"),
     [
-        *(("HalfCheetah", law, 3) for law in ("Gravity", "Mass", "Friction", "Damping")),
+        *(("HalfCheetah", law, 3) for law in ("Gravity", "Mass", "Friction", "Damping", "Strength")),
         *(("Ant", "Gravity", 3), ("Hopper", "Mass", 3), ("Humanoid", "Gravity", 2)),
     ],
 )

@@ -72,10 +72,10 @@ def _delayed(
     return Scenario(id, BODIES[body], variation, episodes, horizon, scale, "episode")
 
 
-# How the two numbers of each `outcome_scale` were got. The lower is a mean return of uniformly random torques,
+# How the two numbers of each `outcome_scale` were got. The lower: mean return of uniformly random torques,
 # measured over tasks and start states, and rounded. The upper, by law:
-# - Vel and its Switch (bonus times steps), Goal (0), InvertedPendulum (1 a step), PointDir and its Switch (the
-#   terminal speed of 2 m/s on each axis): the bound that no controller passes, less what it costs to get there;
+# - Vel and its Switch (bonus times steps), Goal (0), InvertedPendulum (1 a step), PointDir and its Switch
+#   (2 m/s on each axis): the bound that no controller passes, less what it costs to get there;
 # - Base: a round number near what trained controllers are known to reach in 1000 steps: rl-zoo's PPO after 1M
 #   steps (HalfCheetah 5819, Hopper 2410, Walker2d 3479), RESeL under changing gravity (Ant 6185, Humanoid
 #   7495); Swimmer's 350 is a guess, as no such figure is at hand;

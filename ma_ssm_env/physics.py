@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from ma_ssm_env.bodies.body import Array, Body, quietly
 
 _FIRST_BAD, _LAST_BAD = int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADCTRL)
-_SETS_CONSTANTS = frozenset({"body_mass", "body_inertia"})  # fields that other model constants derive from
+_SETS_CONSTANTS = frozenset(
+    {"body_mass", "body_inertia", "actuator_gear"}
+)  # fields that other model constants derive from
 MAX_STATE = mujoco.mjMAXVAL  # 1e10, where MuJoCo itself calls a state bad
 
 

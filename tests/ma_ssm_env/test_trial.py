@@ -410,6 +410,7 @@ CONTROL_DT = {
     "Walker2d": 0.008,
     "Humanoid": 0.015,
     "Swimmer": 0.04,
+    "InvertedPendulum": 0.04,
 }
 TASKS |= {f"{id}Delayed-v0": TASKS[f"{id}-v0"] for id in ("PointDir", "PointGoal")}
 TASKS |= {f"HalfCheetah{law}Delayed-v0": TASKS[f"HalfCheetah{law}-v0"] for law in ("Vel", "Dir")}

@@ -429,7 +429,7 @@ def test_reward_laws_by_hand(scenario, random_actions):
         _, rewards, _, _, infos = env.step(torque)
         after = physics.qpos[:, root]
         if infos["episode_ended"].any():  # a fall: the world is where the next inner episode starts
-            assert step > 5
+            assert step > (1 if body.name == "InvertedPendulum" else 5), "a pole falls sooner than a body"
             break
         velocity = (physics.point - before) / dt
         if body.marker is None:

@@ -39,6 +39,7 @@ from ma_ssm_env import parallel_env, single_agent_env, vector_env
 from ma_ssm_env.scenarios import find_scenario
 
 Clock = Callable[[], float]
+PEERS = Path(__file__).parent / "results" / "peers.json"
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,21 @@ def compare(what: str, ours: Callable[[], float], peer: Callable[[], float], alt
 
 
 def bare_loop(scenario: str, worlds: int, threads: int, clock: Clock, steps: int) -> Callable[[], float]:
-    """The floor of cost: write random controls, step the physics, nothing else."""
+    """The floor of cost: write random controls, step the physics, nothing else.
+
+    The bodies start where the scenario's do and, where it has a model for each world, on the same models.
+    """
     body = find_scenario(scenario).body
     model = body.load()
+    start = _started(scenario, worlds)
 
     def measure() -> float:
         batch = Batch(model, worlds, nthread=threads)
+        batch.state[:] = start["rows"]
+        for field, values in start["fields"].items():
+            batch.expand(field)[:] = values
+        if start["fields"]:
+            batch.set_const()
         ctrl = batch.bind("ctrl")
         controls = np.random.default_rng(0).uniform(-1.0, 1.0, (64, worlds, model.nu))
         began = clock()
@@ -93,6 +103,14 @@ def bare_loop(scenario: str, worlds: int, threads: int, clock: Clock, steps: int
         return worlds * steps / (clock() - began)
 
     return measure
+
+
+def _started(scenario: str, worlds: int) -> dict[str, Any]:
+    """State and models of worlds whose trials have just begun."""
+    env = single_agent_env(scenario, worlds)
+    env.reset(seed=0)
+    state: dict[str, Any] = env.game.trials.physics.clone_state()
+    return state
 
 
 def team_loop(scenario: str, worlds: int, threads: int, clock: Clock, steps: int) -> Callable[[], float]:
@@ -210,6 +228,21 @@ def peer_rows(alternations: int) -> Iterator[Comparison]:
                 twin_loop(f"{body}-v0", worlds, cpu, count),
                 lambda body=body, w=worlds, n=count: peers.envpool(body, w, n),  # type: ignore[misc]
             )
+            yield from row(  # the most that anything on this physics could reach
+                f"{body} bare mujoco.batch loop, {worlds} worlds, steps per CPU-second, "
+                f"against EnvPool {body}-v5",
+                bare_loop(f"{body}-v0", worlds, 1, cpu, count),
+                lambda body=body, w=worlds, n=count: peers.envpool(body, w, n),  # type: ignore[misc]
+            )
+            if body == "Ant":
+                yield from row(
+                    f"{body} bare mujoco.batch loop, {worlds} worlds, one thread, steps per second, "
+                    "against Gymnasium make_vec sync",
+                    bare_loop(f"{body}-v0", worlds, 1, wall, count // 4),
+                    lambda body=body, w=worlds, n=count // 4: peers.gymnasium_vector(  # type: ignore[misc]
+                        body, w, n, "sync"
+                    ),
+                )
             for mode in ("sync", "async"):
                 yield from row(
                     f"{body}-v0 twin, {worlds} worlds, one thread, steps per second, "
@@ -229,11 +262,30 @@ def peer_rows(alternations: int) -> Iterator[Comparison]:
         single_world_loop("HalfCheetahVel-v0", cpu, 4000),
         lambda: peers.multi_agent_mujoco(1, 4000),
     )
-    yield from row(
-        "HalfCheetahRandParams-v0 twin, 256 worlds, steps per CPU-second, against one model",
-        twin_loop("HalfCheetahRandParams-v0", 256, cpu, 400),
-        lambda: twin_loop("HalfCheetah-v0", 256, cpu, 400),
+    # What differs in RandParams is the physics: heavier bodies meet the ground more often. The bare
+    # loop over the same models, against the bare loop over one, says how much of the ratio that is.
+    random, one = "HalfCheetahRandParams-v0", "HalfCheetah-v0"
+    rows = (
+        ("twin", "one model", twin_loop(random, 256, cpu, 400), twin_loop(one, 256, cpu, 400)),
+        (
+            "twin",
+            "the bare mujoco.batch loop on the same models",
+            twin_loop(random, 256, cpu, 400),
+            bare_loop(random, 256, 1, cpu, 400),
+        ),
+        (
+            "bare mujoco.batch loop on its models",
+            "the bare loop on one model",
+            bare_loop(random, 256, 1, cpu, 400),
+            bare_loop(one, 256, 1, cpu, 400),
+        ),
     )
+    for ours, peer, first, second in rows:
+        yield from row(
+            f"{random} {ours}, 256 worlds, steps per CPU-second, against {peer}",
+            first,
+            lambda second=second: second,  # type: ignore[misc]
+        )
 
 
 def measure_all(
@@ -255,7 +307,6 @@ def measure_all(
     if with_peers:
         for row in peer_rows(alternations):
             add(row)
-        print(f"1024 worlds of HalfCheetahVel-v0: {worlds_memory('HalfCheetahVel-v0', 1024):.0f} MiB")
         return rows
     for threads, clock, name in ((1, time.process_time, "CPU-second"), (2, time.perf_counter, "second")):
         add(
@@ -293,13 +344,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--peers", action="store_true", help="measure the environments against their peers instead"
     )
-    parser.add_argument("--out", type=Path, help="write the rows as JSON here")
+    parser.add_argument("--out", type=Path, help=f"write the rows as JSON here (with --peers: {PEERS})")
     given = parser.parse_args(arguments)
     try:
         find_scenario(given.scenario)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if given.peers and given.out is None:
+        given.out = PEERS
     rows = measure_all(given.scenario, given.worlds, given.alternations, given.training_steps, given.peers)
     if given.out:
         content: dict[str, Any] = {
@@ -307,6 +360,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "versions": versions(),
             "rows": [vars(row) for row in rows],
         }
+        if given.peers:
+            content["memory_of_1024_worlds_mib"] = round(worlds_memory(given.scenario, 1024))
+            print(f"1024 worlds of {given.scenario}: {content['memory_of_1024_worlds_mib']} MiB")
         given.out.parent.mkdir(parents=True, exist_ok=True)
         given.out.write_text(json.dumps(content, indent=1) + "\n")
     return 0

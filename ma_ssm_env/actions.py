@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_FLOAT32 = np.dtype(np.float32)
 
 
 def checked_action(scenario: str, agent: str, action: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -41,6 +43,14 @@ def checked_action(scenario: str, agent: str, action: Any, shape: tuple[int, ...
     # Clipping comes before the cast: a large float64 would overflow to infinity.
     clipped: NDArray[np.float32] = np.clip(array, -1.0, 1.0).astype(np.float32)
     return clipped
+
+
+def are_plain(actions: Sequence[Any], shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Whether all `actions` are float32 arrays of their `shapes`, which need no conversion."""
+    for action, shape in zip(actions, shapes, strict=True):
+        if type(action) is not np.ndarray or action.shape != shape or action.dtype != _FLOAT32:
+            return False
+    return True
 
 
 def check_agents(scenario: str, given: Iterable[str], expected: Iterable[str]) -> None:

@@ -88,10 +88,14 @@ class Ledger:
             old = self._entries[worlds, :-1]
             self._entries[worlds] = np.concatenate([new[:, None], old], axis=1)
 
+    def rows(self) -> Float:
+        """The ledgers as vectors [B, 32 (k + 2)], to be read at once: they may be the ledgers themselves."""
+        rows = self._entries.reshape(len(self._entries), -1)
+        return np.repeat(rows, self._num_worlds, axis=0) if self._shared else rows
+
     def vector(self) -> Float:
         """The ledgers as vectors [B, 32 (k + 2)]; a fresh array."""
-        rows = self._entries.reshape(len(self._entries), -1)
-        return np.repeat(rows, self._num_worlds, axis=0) if self._shared else rows.copy()
+        return self.rows().copy()
 
     def clear(self) -> None:
         """Empty every ledger: the worlds were seeded."""

@@ -30,7 +30,8 @@ class Options:
             the one observation that starts the next (`episode`); or never (`none`). The reward *paid* is
             the same.
         hide_velocities: leave the velocities out (rewards of running tasks still contain the speed).
-        sensor_noise: standard deviation of Gaussian noise on positions and velocities, in their units.
+        sensor_noise: standard deviation of Gaussian noise on positions and velocities, in their units; that
+            of the positions is the same with hidden velocities as without.
         bandwidth_cost: reward paid for a step of belief at full rate.
         absent_roles: roles without an agent; their fields are neutral and their sends cost nothing.
         muted_roles: roles whose posts are received as 0 by the others (their acts on the torque remain).

@@ -13,6 +13,7 @@ from pettingzoo.utils.conversions import parallel_to_aec
 
 from ma_ssm_env.options import TWIN_ONLY, make_options
 from ma_ssm_env.rendering import Renderer
+from ma_ssm_env.roles import ROLE_TABLE
 from ma_ssm_env.scenarios import Scenario, find_scenario, reference
 from ma_ssm_env.streams import checked_seed
 from ma_ssm_env.team import TeamGame
@@ -50,6 +51,7 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         self.observation_spaces: dict[str, Any] = dict(self.game.observation_spaces)
         self.action_spaces: dict[str, Any] = dict(self.game.action_spaces)
         self.state_space = self.game.state_space
+        self._chooser = ROLE_TABLE["environment"].agent
         self._terms = ["reward_" + name for name in self.scenario.variation.terms]
         self._started = False
         self._renderer = Renderer(self.game.trials.physics)
@@ -115,24 +117,28 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
             raise RuntimeError(f"{self.scenario.id}: step before reset; call reset() first")
         if not self.agents:
             raise RuntimeError(f"{self.scenario.id}: the trial has ended; call reset() to begin the next")
-        fields = self.game.checked_actions(actions, batched=False)
-        step = self.game.step(fields)
+        step = self.game.step(actions, batched=False)
         result = step.outcome
-        ended = bool(result.trial_ended[0])
-        base: dict[str, Any] = {
-            "task_reward": float(result.reward[0]),
-            "rate_cost": float(step.cost[0]),
-            "bits": float(self.game.blackboard.bits[0]),
-            "episode_ended": int(result.episode_ended[0]),
-            "episode_return": float(result.episode_return[0]),
-            "physics_unstable": int(result.unstable[0]),
-            "phase": int(result.phase[0]),
+        ended: bool = result.trial_ended.item()
+        setup = int(self.game.setup.item())
+        active: dict[str, Any] = {
+            "active": 1 - setup,
+            "task_reward": result.reward.item(),
+            "rate_cost": step.cost.item(),
+            "bits": self.game.blackboard.bits.item(),
+            "episode_ended": int(result.some_ended),
+            "episode_return": result.episode_return.item(),
+            "physics_unstable": int(result.unstable.item()),
+            "phase": result.phase.item(),
         }
-        base |= {"reward_" + name: float(term[0]) for name, term in result.terms.items()}
-        agents = self.agents
+        for name, term in zip(self._terms, result.terms.values(), strict=True):
+            active[name] = term.item()
+        agents, pay, progress = self.agents, step.pay.item(), step.progress.item()
+        infos = {agent: active.copy() for agent in agents}
+        rewards = dict.fromkeys(agents, pay)
+        if self._chooser in rewards:
+            rewards[self._chooser], infos[self._chooser]["active"] = progress, setup
         observations = self._observations()
-        rewards = {a: float(step.paid(a)[0]) for a in agents}
-        infos = {a: {"active": self._active(a), **base} for a in agents}
         if ended:
             self.agents = []
         return (

@@ -17,10 +17,12 @@ import numpy as np
 from mujoco.batch import Batch
 from numpy.typing import NDArray
 
-from ma_ssm_env.bodies.body import Array, Body
+from ma_ssm_env.bodies.body import Array, Body, quietly
 
 _FIRST_BAD, _LAST_BAD = int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADCTRL)
-_SETS_CONSTANTS = frozenset({"body_mass", "body_inertia"})  # fields that other model constants derive from
+_SETS_CONSTANTS = frozenset(
+    {"body_mass", "body_inertia", "actuator_gear"}
+)  # fields that other model constants derive from
 MAX_STATE = mujoco.mjMAXVAL  # 1e10, where MuJoCo itself calls a state bad
 
 
@@ -31,6 +33,7 @@ class Physics:
         model: the body's pristine model (read it, never write it).
         control_dt: seconds in a control step.
         qpos, qvel: live state arrays [B, nq], [B, nv].
+        state: the two side by side, live too [B, nq + nv].
         point: where the point whose velocity is paid was at the end of the last step, or at the start
             state [B, 1 or 2]; a new array each step.
     """
@@ -42,8 +45,11 @@ class Physics:
         self.control_dt = float(self.model.opt.timestep * body.frame_skip)
         self._num_threads = min(num_threads, num_worlds)
         self._batch = Batch(self.model, num_worlds, nthread=self._num_threads)
+        self._rows: Array = self._batch.state
         self.qpos: Array = self._batch.bind("qpos")
         self.qvel: Array = self._batch.bind("qvel")
+        first = mujoco.mj_stateSize(self.model, mujoco.mjtState.mjSTATE_TIME)
+        self.state: Array = self._rows[:, first : first + self.model.nq + self.model.nv]
         self._ctrl: Array = self._batch.bind("ctrl")
         self._warmstart: Array = self._batch.bind("qacc_warmstart")
         self._time: Array = self._batch.bind("time")
@@ -126,10 +132,11 @@ class Physics:
             torque = np.where(resting[:, None], np.float32(0.0), torque)
         self._ctrl[:] = self.controls(torque)
         worlds = None if resting is None else np.flatnonzero(~resting)
-        self._batch.step(worlds, nstep=self.body.frame_skip)
+        quietly(lambda: self._batch.step(worlds, nstep=self.body.frame_skip))
         self.point = self._measured()
         # A comparison with NaN is false, so `not (... <= ...)` catches it too.
-        if not self._bad.any() and np.abs(self._batch.state).max() <= MAX_STATE:
+        largest = np.maximum.reduce(np.abs(self._rows), axis=None)
+        if largest <= MAX_STATE and not np.count_nonzero(self._bad):
             return None
         sizes = np.maximum(np.abs(self.qpos).max(1), np.abs(self.qvel).max(1))
         broken: NDArray[np.bool_] = self._bad.any(1) | ~(sizes <= MAX_STATE)

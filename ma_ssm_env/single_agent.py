@@ -86,16 +86,10 @@ class TwinGame:
 
     def observe(self) -> Float:
         """What the agent observes now [B, O]; a fresh array."""
-        trials = self.trials
-        parts = [
-            trials.header(),
-            trials.positions(),
-            trials.velocities(),
-            self._last_torque,
-            trials.feedback[:, None],
-        ]
+        sensed = self.trials.sense()
+        parts = [sensed[:, :-1], self._last_torque, sensed[:, -1:]]
         if self.options.reveal_task:
-            parts.append(trials.normalised_active())
+            parts.append(self.trials.normalised_active())
         return np.concatenate(parts, axis=1)
 
     def state(self) -> Float:
@@ -103,9 +97,7 @@ class TwinGame:
         trials = self.trials
         return np.concatenate(
             [
-                trials.header(),
-                trials.positions(),
-                trials.velocities(),
+                trials.sense()[:, :-1],
                 trials.root_position(),
                 trials.last_reward[:, None].astype(np.float32),
                 trials.return_so_far[:, None].astype(np.float32),
@@ -123,6 +115,16 @@ class TwinGame:
         """Put back what `clone_state` gave, in this or another game of the same scenario and options."""
         self.trials.restore_state(state["trials"])
         self._last_torque = state["last_torque"].copy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Arrays that are parts of one another would come apart.
+        arguments = (reference(self.scenario), self.options, self.num_worlds)
+        return {"arguments": arguments, "state": self.clone_state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        scenario, options, num_worlds = state["arguments"]
+        type(self).__init__(self, find_scenario(scenario), options, num_worlds)
+        self.restore_state(state["state"])
 
 
 class SingleAgentEnv(gym.Env[Float, Float]):

@@ -18,15 +18,14 @@ environment role, but the ledger records it like any other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
-from ma_ssm_env.actions import check_agents, check_mapping, checked_action
-from ma_ssm_env.blackboard import Blackboard, combine
+from ma_ssm_env.actions import are_plain, check_agents, check_mapping, checked_action
+from ma_ssm_env.blackboard import Blackboard, channel_noise
 from ma_ssm_env.ledger import Ledger, outcome
 from ma_ssm_env.options import Options
 from ma_ssm_env.roles import (
@@ -41,7 +40,7 @@ from ma_ssm_env.roles import (
     observation_box,
     observed_fields,
 )
-from ma_ssm_env.scenarios import Scenario
+from ma_ssm_env.scenarios import Scenario, find_scenario, reference
 from ma_ssm_env.streams import Purpose, substream
 from ma_ssm_env.trial import Outcome, TrialBatch
 
@@ -65,26 +64,25 @@ STATE_FIELDS = (
 )
 
 
-@dataclass(frozen=True)
-class TeamStep:
+class TeamStep(NamedTuple):
     """What one step did in B worlds of the team.
 
     Attributes:
         outcome: of the control step; in worlds that were at a setup step nothing happened.
         cost: what the team paid for the channel [B].
+        pay: what each acting role is paid: the plain task reward minus that cost [B].
         progress: what the environment role is paid: absolute learning progress where a trial ended whose
             task it chose, else 0 [B].
     """
 
     outcome: Outcome
     cost: NDArray[np.float64]
+    pay: NDArray[np.float64]
     progress: NDArray[np.float64]
 
     def paid(self, agent: str) -> NDArray[np.float64]:
         """The agent's reward [B]; a fresh array."""
-        if AGENTS[agent] in ACTING_ROLES:
-            return self.outcome.reward - self.cost
-        return self.progress.copy()
+        return (self.pay if AGENTS[agent] in ACTING_ROLES else self.progress).copy()
 
 
 class TeamGame:
@@ -106,7 +104,6 @@ class TeamGame:
         self.scenario, self.options, self.num_worlds = scenario, options, num_worlds
         self.trials = TrialBatch(scenario, options, num_worlds)
         m, k = self.trials.physics.num_actuators, scenario.variation.size
-        self.blackboard = Blackboard(num_worlds, m, options.absent_roles | options.muted_roles)
         kinds = tuple(coordinate.kind for coordinate in scenario.variation.coordinates)
         self.ledger = Ledger(num_worlds, kinds, shared=options.shared_ledger)
         self.setup = np.zeros(num_worlds, dtype=bool)
@@ -156,6 +153,45 @@ class TeamGame:
             for role in ROLES
             for field in ROLE_TABLE[role].acts
         }
+        self._chooses = options.task_source == "environment"
+        self._rate_cost = np.array(options.bandwidth_cost)
+        self._first_noise = self._worlds * options.horizon  # rows of a world's channel noise begin here
+        # Actions of all roles lie side by side as they are posted; the proposal, which is not, comes last.
+        parts = [(role, ROLE_TABLE[role].acts) for role in (*ACTING_ROLES, "environment")]
+        columns = layout(tuple(field for _, acts in parts for field in acts), sizes)
+        self._joint = np.zeros((num_worlds, columns["proposal"].stop), dtype=np.float32)
+        posted, self._proposal = np.split(self._joint, [columns["proposal"].start], axis=1)
+        silent = options.absent_roles | options.muted_roles
+        self.blackboard = Blackboard(self.trials.room_beside(Blackboard.size(m)), posted, m, silent)
+        self._gathered, self._parts = self._gathering()
+        absent = [field for role, acts in parts if role not in self.present for field in acts]
+        places = [*self.present, *absent]
+        self._order = [
+            places.index(place)
+            for role, acts in parts
+            for place in ([role] if role in self.present else acts)
+        ]
+        self._absent = [self._neutral[field] for field in absent]
+        shapes = [self.action_spaces[agent].shape for agent in self.agents]
+        self._shapes = {False: shapes, True: [(num_worlds, *shape) for shape in shapes]}
+
+    def _gathering(self) -> tuple[NDArray[np.int64], dict[str, tuple[slice, tuple[int, int]] | None]]:
+        # Where each number that is observed lies in what is known: one world after the other, one agent after
+        # the other. Then, for each agent, which part of that is its own and the shape; None for the ledger's.
+        size = self.trials.sensed_fields["last_reward"].stop
+        board = self.blackboard.layout.items()
+        known = self.trials.sensed_fields | {f: slice(size + w.start, size + w.stop) for f, w in board}
+        rows = self._worlds[:, None] * self.trials.known.shape[1]
+        wheres: list[NDArray[np.int64]] = []
+        parts: dict[str, tuple[slice, tuple[int, int]] | None] = {}
+        end = 0
+        for agent, fields in self.observation_fields.items():
+            parts[agent] = None
+            if "ledger" not in fields:
+                where = rows + np.concatenate([np.arange(known[f].start, known[f].stop) for f in fields])
+                parts[agent], end = (slice(end, end + where.size), where.shape), end + where.size
+                wheres.append(where.ravel())
+        return np.concatenate(wheres) if wheres else np.zeros(0, np.int64), parts
 
     # -- starting ---------------------------------------------------------------------------------------
 
@@ -197,50 +233,67 @@ class TeamGame:
         for world in worlds:
             address = int(trials.trial[world]), int(trials.episode[world])
             generator = substream(int(trials.seeds[world]), Purpose.CHANNEL, *address)
-            self._channel_noise[world] = generator.standard_normal(shape, dtype=np.float32)
+            self._channel_noise[world] = channel_noise(generator, shape)
 
     # -- stepping ---------------------------------------------------------------------------------------
 
-    def checked_actions(self, actions: Any, *, batched: bool) -> dict[str, Float]:
-        """Actions by field, each float32 [B, size] in [-1, 1]; nothing has changed when this raises."""
+    def _take(self, actions: Any, *, batched: bool) -> None:
+        # The actions, checked and clipped, go into `_joint`, which is scratch.
         actions = check_mapping(self.scenario.id, actions)
-        check_agents(self.scenario.id, actions, self.agents)
-        fields = dict(self._neutral)
-        for agent in self.agents:
-            size = self.action_spaces[agent].shape[0]
-            shape = (self.num_worlds, size) if batched else (size,)
-            action = checked_action(self.scenario.id, agent, actions[agent], shape)
-            action = action.reshape(self.num_worlds, size)
-            for field, where in self.action_fields[agent].items():
-                fields[field] = action[:, where]
-        return fields
+        if list(actions) != self.agents:
+            check_agents(self.scenario.id, actions, self.agents)
+        shapes = self._shapes[batched]
+        given = [actions[agent] for agent in self.agents]
+        if are_plain(given, shapes):
+            self._put_side_by_side(given, batched=batched)
+            largest = np.maximum.reduce(np.abs(self._joint), axis=None)
+            if largest <= 1.0:
+                return
+            if largest < np.inf:
+                np.clip(self._joint, np.float32(-1.0), np.float32(1.0), out=self._joint)
+                return
+        checked = [
+            checked_action(self.scenario.id, agent, action, shape)
+            for agent, action, shape in zip(self.agents, given, shapes, strict=True)
+        ]
+        self._put_side_by_side(checked, batched=batched)
 
-    def step(self, fields: Mapping[str, Float]) -> TeamStep:
-        """One setup step or control step, as each world stands, under the actions of `checked_actions`."""
-        setup = self.setup if self.setup.any() else None
+    def _put_side_by_side(self, actions: list[Float], *, batched: bool) -> None:
+        # The present roles' actions and the absent roles' neutral ones.
+        parts = actions + (self._absent if batched else [field[0] for field in self._absent])
+        np.concatenate(
+            [parts[i] for i in self._order], axis=-1, out=self._joint if batched else self._joint[0]
+        )
+
+    def step(self, actions: Any, *, batched: bool) -> TeamStep:
+        """One setup step or control step, as each world stands.
+
+        Args:
+            actions: agent -> [B, A], or [A] where not `batched`.
+            batched: whether they have an axis of worlds.
+
+        Raises:
+            ValueError: a missing or unknown agent, or an action that is not finite or of another size;
+                nothing has changed then.
+        """
+        self._take(actions, batched=batched)
+        setup = self.setup if self._chooses and self.setup.any() else None
         if setup is not None:
             # Draws are addressed, so the same trial begun again differs in its task alone.
             worlds = np.flatnonzero(setup)
             self.trials.trial[worlds] -= 1
-            self.trials.begin_trials(worlds, self._tasks_of(fields["proposal"]))
+            self.trials.begin_trials(worlds, self._tasks_of(self._proposal))
             self.setup = np.zeros(self.num_worlds, dtype=bool)
-        torque = combine(fields["prior"], fields["correction"], fields["trust"])
-        noise = self._channel_noise[self._worlds, self.trials.clock]
+        noise = np.empty_like(self.blackboard.noise)
+        rows = self._channel_noise.reshape(-1, BELIEF_SIZE)
+        rows.take(self._first_noise + self.trials.clock, 0, noise, "clip")
+        torque = self.blackboard.post(noise)
         result = self.trials.step(torque, setup)
-        self.blackboard.post(
-            belief=fields["belief"],
-            prior=fields["prior"],
-            correction=fields["correction"],
-            trust=fields["trust"],
-            rate=fields["rate"],
-            torque=torque,
-            noise=noise,
-        )
         if setup is not None:
             self.blackboard.clear(np.flatnonzero(setup))
         progress = np.zeros(self.num_worlds)
-        cost = self.options.bandwidth_cost * self.blackboard.normalised_rate().astype(np.float64)
-        if result.episode_ended.any():
+        cost: NDArray[np.float64] = self._rate_cost * self.blackboard.share  # in double: so is the price
+        if result.some_ended:
             self._trial_return += result.episode_return
             self._trial_episodes += result.episode_ended
             done = np.flatnonzero(result.trial_ended)
@@ -252,36 +305,29 @@ class TeamGame:
             again = np.flatnonzero(result.episode_ended & ~result.trial_ended)
             if again.size:
                 self._draw_channel_noise(again)
-        return TeamStep(result, cost, progress)
+        return TeamStep(result, cost, result.reward - cost, progress)
 
     # -- observing --------------------------------------------------------------------------------------
 
     def observe(self) -> dict[str, Float]:
         """What each agent observes now, agent -> [B, O]; fresh arrays."""
-        trials = self.trials
-        values: dict[str, Float] = {
-            "header": trials.header(),
-            "positions": trials.positions(),
-            "velocities": trials.velocities(),
-            "last_reward": trials.feedback[:, None],
-            "ledger": self.ledger.vector(),
-            **self.blackboard.fields,
-        }
-        return {
-            agent: np.concatenate(
-                [values["header"], *[values[field] for field in list(fields)[len(HEADER) :]]], axis=1
-            )
-            for agent, fields in self.observation_fields.items()
-        }
+        sensed, observations = self.trials.sense(), {}
+        gathered = self.trials.known.take(
+            self._gathered, None, np.empty_like(self._gathered, np.float32), "clip"
+        )
+        for agent, part in self._parts.items():
+            if part is None:
+                observations[agent] = np.concatenate((sensed[:, : len(HEADER)], self.ledger.rows()), axis=1)
+            else:
+                observations[agent] = gathered[part[0]].reshape(part[1])
+        return observations
 
     def state(self) -> Float:
         """The state of the game [B, S], laid out as `state_fields` says: for critics, never for actors."""
         trials, board = self.trials, self.blackboard.fields
         return np.concatenate(
             [
-                trials.header(),
-                trials.positions(),
-                trials.velocities(),
+                trials.sense()[:, : trials.sensed_fields["velocities"].stop],
                 trials.root_position(),
                 trials.last_reward[:, None].astype(np.float32),
                 trials.return_so_far[:, None].astype(np.float32),
@@ -289,7 +335,7 @@ class TeamGame:
                 board["last_torque"],
                 board["last_prior"],
                 board["last_correction"],
-                self.blackboard.trust,
+                board["last_trust"],
                 board["last_rate"],
                 np.where(self.setup[:, None], np.float32(0.0), trials.normalised_active()),
             ],
@@ -328,3 +374,13 @@ class TeamGame:
         self._trial_return = state["trial_return"].copy()
         self._trial_episodes = state["trial_episodes"].copy()
         self._channel_noise = state["channel_noise"].copy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Arrays that are parts of one another would come apart.
+        arguments = (reference(self.scenario), self.options, self.num_worlds)
+        return {"arguments": arguments, "state": self.clone_state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        scenario, options, num_worlds = state["arguments"]
+        type(self).__init__(self, find_scenario(scenario), options, num_worlds)
+        self.restore_state(state["state"])

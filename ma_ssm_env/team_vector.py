@@ -97,7 +97,7 @@ class TeamVectorEnv:
         if not self._started:
             raise RuntimeError(f"{self.scenario.id}: step before reset; call reset() first")
         game = self.game
-        step = game.step(game.checked_actions(actions, batched=True))
+        step = game.step(actions, batched=True)
         result = step.outcome
         infos: Arrays = {
             "task_reward": result.reward.copy(),

@@ -13,14 +13,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ma_ssm_env.options import Options
 from ma_ssm_env.physics import MAX_STATE, Physics
+from ma_ssm_env.roles import HEADER, layout
 from ma_ssm_env.scenarios import Scenario
 from ma_ssm_env.streams import Purpose, checked_seed, entropy_seed, substream
 from ma_ssm_env.variations import Transition
@@ -33,8 +33,7 @@ BEFORE, SHOCK, RECOVERY = 0, 1, 2  # phases of a trial in which the task changes
 SHOCK_SHARE = 8  # the shock lasts an eighth of the trial: 50 steps of 400
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What one control step did in B worlds.
 
     Attributes:
@@ -47,6 +46,7 @@ class Outcome:
         steps: control steps that the inner episode had when it ended, this one included [B].
         phase: 0 before the task changed in mid-trial, 1 in the shock (the first eighth of the trial's K H
             steps from the change on), 2 in the recovery [B]; always 0 where it never changes.
+        some_ended: an inner episode ended in some world.
     """
 
     reward: Array
@@ -57,6 +57,7 @@ class Outcome:
     unstable: Mask
     steps: NDArray[np.int64]
     phase: NDArray[np.int64]
+    some_ended: bool
 
 
 class TrialBatch:
@@ -68,7 +69,8 @@ class TrialBatch:
         change_at: control step of the trial at which the task changes, where the law does [B].
         seeds, trial, episode, clock: the address of each world in its random streams, and the control step
             of the inner episode [B].
-        episode_start: 1 where the present observation is the first of an inner episode [B].
+        sensed_fields: where each field lies in a row of `sense()`.
+        known: `sense()` [B, S], and right of it what the owner of the trials keeps there (`room_beside`).
         feedback: the observed reward [B].
         last_reward: the last plain task reward, undelayed and unfiltered [B].
         return_so_far: return of the running inner episode [B].
@@ -79,15 +81,11 @@ class TrialBatch:
         self.variation = scenario.variation
         self.physics = Physics(scenario.body, num_worlds, options.num_threads, self.variation.fields)
         model = self.physics.model
-        root = set(scenario.body.root)
-        if self.variation.place:
-            self._position_columns = np.arange(model.nq)
-        else:
-            self._position_columns = np.array([i for i in range(model.nq) if i not in root], dtype=np.int64)
-        # A contiguous range of columns is a view, several times faster to copy than an index.
-        self._position_slice = _as_slice(self._position_columns)
-        self._root = _as_slice(np.array(scenario.body.root))
-        self.num_positions = len(self._position_columns)
+        root = scenario.body.root
+        # Positions and velocities follow one another in the state: the sensors are one slice of it.
+        first = 0 if self.variation.place else root[-1] + 1
+        self._root = slice(root[0], root[-1] + 1)
+        self.num_positions = model.nq - first
         self.num_velocities = 0 if options.hide_velocities else int(model.nv)
         B = num_worlds
         self.seeds = np.zeros(B, dtype=np.int64)
@@ -104,14 +102,34 @@ class TrialBatch:
         self.change_at = np.zeros(B, dtype=np.int64)
         self._changed = np.zeros(B, dtype=bool)
         self.pinned_tasks: Array | None = None
-        self.episode_start = np.zeros(B, dtype=np.float32)
-        self.feedback = np.zeros(B, dtype=np.float32)
+        self.feedback = np.zeros(B)
         self.last_reward = np.zeros(B)
         self.return_so_far = np.zeros(B)
         rows = options.horizon + 1 if options.sensor_noise > 0 else 0
         self._noise = np.zeros((B, rows, self.num_positions + self.num_velocities), dtype=np.float32)
-        self._worlds = np.arange(B)
+        self._noise_rows = np.arange(B) * rows
+        sizes = {"positions": self.num_positions, "velocities": self.num_velocities}
+        sizes |= dict.fromkeys((*HEADER, "last_reward"), 1)
+        self.sensed_fields = layout((*HEADER, "positions", "velocities", "last_reward"), sizes)
+        self._sensors = self.physics.state[:, first : model.nq + self.num_velocities]
+        self.room_beside(0)
+        # What the clock shows: episode_start and time left by control step, and the index by inner episode.
+        H, last = options.horizon, max(1, options.episodes_per_trial - 1)
+        self._clock_face = np.stack([np.arange(H + 1) == 0, 1.0 - np.arange(H + 1) / H], 1).astype(np.float32)
+        self._episode_index = (np.arange(options.episodes_per_trial) / last).astype(np.float32)
+        # In a single world, what an array operation costs is the call; Python's numbers make it dearer.
+        self._one, self._horizon = np.array(1), np.array(options.horizon)
+        self._control_dt = np.array(self.physics.control_dt)
         self._never, self._always = np.zeros(B, dtype=bool), np.ones(B, dtype=bool)
+
+    def room_beside(self, columns: int) -> Float:
+        """Make room for `columns` numbers a world beside what is sensed, in `known`; a view of it."""
+        S = self.sensed_fields["last_reward"].stop
+        self.known = np.zeros((self.num_worlds, S + columns), dtype=np.float32)
+        self._sensed = self.known[:, :S]
+        self._sensed_clock, self._sensed_index = self._sensed[:, :2], self._sensed[:, 2]
+        self._sensed_body, self._sensed_reward = self._sensed[:, 3:-1], self._sensed[:, -1]
+        return self.known[:, S:]
 
     # -- seeding and starting ---------------------------------------------------------------------------
 
@@ -228,12 +246,13 @@ class TrialBatch:
             self.physics.place(world, *body.start(model, start))
             if self.options.sensor_noise > 0:
                 sensors = substream(int(self.seeds[world]), Purpose.SENSORS, *address)
-                noise = sensors.standard_normal(self._noise.shape[1:], dtype=np.float32)
+                # As many draws with hidden velocities as without: positions keep their noise.
+                shape = (len(self._noise[world]), self.num_positions + int(model.nv))
+                noise = sensors.standard_normal(shape, dtype=np.float32)[:, : self._noise.shape[2]]
                 self._noise[world] = np.float32(self.options.sensor_noise) * noise
         self.physics.placed(worlds)
         self.clock[worlds] = 0
         self.return_so_far[worlds] = 0.0
-        self.episode_start[worlds] = 1.0
 
     # -- stepping ---------------------------------------------------------------------------------------
 
@@ -242,24 +261,22 @@ class TrialBatch:
 
         Worlds that are `resting` [B] stand at the start of their trial and stay there, at no reward.
         """
-        physics, options = self.physics, self.options
+        physics, options, law, body = self.physics, self.options, self.variation, self.scenario.body
         before = physics.point
-        state_before = (physics.qpos.copy(), physics.qvel.copy())
+        state_before = physics.state.copy()
         phase = self.phase()
-        worked = torque * self._mask if self.variation.mask is not None else torque
+        worked = torque * self._mask if law.mask is not None else torque
         broken = physics.step(worked, resting)
         if broken is not None:  # what is observed of a broken world is the last state that made sense
-            physics.qpos[broken] = _sensible(state_before[0][broken])
-            physics.qvel[broken] = _sensible(state_before[1][broken])
-        healthy = self.scenario.body.healthy
-        well = self._always if healthy is None else healthy(physics.qpos, physics.qvel)
+            physics.state[broken] = _sensible(state_before[broken])
+        well = self._always if body.healthy is None else body.healthy(physics.qpos, physics.qvel)
         transition = Transition(
-            velocity=(physics.point - before) / physics.control_dt,
+            velocity=(physics.point - before) / self._control_dt,
             position=physics.qpos[:, self._root],
             torque=physics.controls(torque),
             healthy=well,
         )
-        terms = self.variation.reward(self.scenario.body, transition, self._target)
+        terms = law.reward(body, transition, self._target)
         reward = np.zeros(self.num_worlds)
         for term in terms.values():
             reward += term
@@ -267,68 +284,60 @@ class TrialBatch:
             reward[resting] = 0.0
             terms = {name: np.where(resting, 0.0, term) for name, term in terms.items()}
 
-        self.clock += 1 if resting is None else ~resting
-        ended = self.clock >= options.horizon
-        if self.variation.ends_unhealthy:
+        self.clock += self._one if resting is None else ~resting
+        ended = self.clock >= self._horizon
+        if law.ends_unhealthy and body.healthy is not None:
             ended |= ~well if resting is None else ~well & ~resting
-        last = self.episode + 1 >= options.episodes_per_trial
         unstable = self._never
         if broken is not None:
             unstable = broken
             missing = (options.episodes_per_trial - self.episode) * options.horizon - self.clock + 1
-            reward = np.where(broken, self.variation.worst_reward * missing, reward)
+            reward = np.where(broken, law.worst_reward * missing, reward)
             terms = {name: np.where(broken, 0.0, term) for name, term in terms.items()}
-            ended = ended | broken
-            last = last | broken
+            ended |= broken
         self.return_so_far += reward
         self.last_reward = reward.copy()
         steps = self.clock.copy()
-        self.episode_start = np.zeros(self.num_worlds, dtype=np.float32)
-        if resting is not None:
-            self.episode_start[resting] = 1.0
-        if options.feedback == "step":
-            self.feedback = reward.astype(np.float32)
-        else:
-            self.feedback = np.zeros(self.num_worlds, dtype=np.float32)
-        returns = np.where(ended, self.return_so_far, 0.0)
-        trial_ended = ended & last
-        if ended.any():
+        # Both are set to 0 together when a trial begins, so they may be one array.
+        self.feedback = self.last_reward if options.feedback == "step" else np.zeros(self.num_worlds)
+        returns, trial_ended = np.zeros(self.num_worlds), np.zeros(self.num_worlds, dtype=bool)
+        some_ended = bool(np.count_nonzero(ended))
+        if some_ended:
+            last = (self.episode + 1 >= options.episodes_per_trial) | unstable
+            returns[ended] = self.return_so_far[ended]
+            trial_ended = ended & last
             if options.feedback == "episode":
-                self.feedback = np.where(ended & ~last, returns / options.horizon, 0.0).astype(np.float32)
+                self.feedback = np.where(ended & ~last, returns / options.horizon, 0.0)
             again = np.flatnonzero(ended & ~last)
             if again.size:
                 self.episode[again] += 1
                 self._begin_episodes(again)
-        if self.variation.changes:
+        if law.changes:
             self._meet_changes()
-        return Outcome(reward, terms, ended, returns, trial_ended, unstable, steps, phase)
+        return Outcome(reward, terms, ended, returns, trial_ended, unstable, steps, phase, some_ended)
 
     # -- observing --------------------------------------------------------------------------------------
 
-    def header(self) -> Float:
-        """What every agent sees: episode_start, time left, index of the inner episode, in [0, 1]: [B, 3]."""
-        header = np.empty((self.num_worlds, 3), dtype=np.float32)
-        header[:, 0] = self.episode_start
-        header[:, 1] = 1.0 - self.clock / self.options.horizon
-        header[:, 2] = self.episode / max(1, self.options.episodes_per_trial - 1)
-        return header
+    def sense(self) -> Float:
+        """Header, positions, velocities, observed reward, as `sensed_fields` says [B, S]: copy what you keep.
 
-    def positions(self) -> Float:
-        """Positions, without the root's planar position unless the task is a place [B, n_q]."""
-        positions = self.physics.qpos[:, self._position_slice].astype(np.float32)
-        if self.options.sensor_noise > 0:
-            positions += self._noise[self._worlds, self.clock, : self.num_positions]
-        return positions
-
-    def velocities(self) -> Float:
-        """Velocities [B, n_v], clipped where the body says so; none under `hide_velocities`."""
-        velocities = self.physics.qvel[:, : self.num_velocities].astype(np.float32)
+        The header is what every agent sees: episode_start, time left, index of the inner episode, in [0, 1].
+        Positions leave out the root's planar position unless the task is a place; velocities are clipped
+        where the body says so, and there are none under `hide_velocities`.
+        """
+        # NumPy takes several times faster where there is a place for it and no index to be refused.
+        self._clock_face.take(self.clock, 0, self._sensed_clock, "clip")
+        self._episode_index.take(self.episode, None, self._sensed_index, "clip")
+        self._sensed_body[...] = self._sensors
         limit = self.scenario.body.velocity_limit
         if limit < np.inf:
+            velocities = self._sensed[:, self.sensed_fields["velocities"]]
             np.clip(velocities, -limit, limit, out=velocities)
         if self.options.sensor_noise > 0:
-            velocities += self._noise[self._worlds, self.clock, self.num_positions :]
-        return velocities
+            noise = self._noise.reshape(-1, self._noise.shape[-1])
+            self._sensed_body += noise.take(self._noise_rows + self.clock, axis=0)
+        self._sensed_reward[...] = self.feedback
+        return self._sensed
 
     def root_position(self) -> Float:
         """Planar position of the root [B, 1 or 2]."""
@@ -355,7 +364,6 @@ class TrialBatch:
         "_mask",
         "change_at",
         "_changed",
-        "episode_start",
         "feedback",
         "last_reward",
         "return_so_far",
@@ -391,9 +399,3 @@ class TrialBatch:
 def _sensible(state: Array) -> Array:
     # A state that was written from outside may have been senseless before the step already.
     return np.where(np.abs(state) <= MAX_STATE, state, 0.0)
-
-
-def _as_slice(columns: NDArray[np.int64]) -> Any:
-    if len(columns) and np.array_equal(columns, np.arange(columns[0], columns[0] + len(columns))):
-        return slice(int(columns[0]), int(columns[-1]) + 1)
-    return columns

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import gymnasium
 import mujoco
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Body:
         name: first part of the scenario ids, such as `HalfCheetah`.
         load: compiles a fresh model.
         frame_skip: physics substeps in one control step.
-        root: entries of qpos that hold the root's planar position, (x,) or (x, y), one after the other.
+        root: entries of qpos that hold the root's planar position, (x,) or (x, y): the first ones.
         start: draws one start state: generator -> (qpos [nq], qvel [nv]).
         control_cost: weight of the squared torque in the body's own reward.
         healthy: (qpos [B, nq], qvel [B, nv]) -> bool [B]; None where the body cannot fall.
@@ -49,6 +51,12 @@ class Body:
     velocity_limit: float = math.inf
     marker: tuple[str, int] | None = None
 
+    def __post_init__(self) -> None:
+        if self.root not in ((0,), (0, 1)):
+            raise ValueError(
+                f"body {self.name}: root is {self.root}; the first entries of qpos, (0,) or (0, 1)"
+            )
+
 
 def uniform_start(
     model: mujoco.MjModel, generator: np.random.Generator, spread: float
@@ -64,21 +72,22 @@ def load_gymnasium(name: str) -> mujoco.MjModel:
     By path: importing gymnasium.envs.mujoco would ask for rendering libraries that nobody needs here.
     """
     path = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets" / name
-    return load_quietly(lambda: mujoco.MjModel.from_xml_path(str(path)))
+    return quietly(lambda: mujoco.MjModel.from_xml_path(str(path)))
 
 
-def load_quietly(load: Callable[[], mujoco.MjModel]) -> mujoco.MjModel:
-    """Compile a model without printing the deprecation notes of models that others ship.
+def quietly(call: Callable[[], Result]) -> Result:
+    """`call()`, without MuJoCo's warnings in the terminal and in a log file of the working directory.
 
-    MuJoCo prints warnings to the terminal and a log file of the working directory; the handler is put
-    back before returning.
+    What they tell is no news (deprecated words in models that others ship) or is told otherwise (a state that
+    blew up: `physics_unstable`). Who has set a handler of their own gets them: it stays in its place.
     """
-    before = mujoco.get_mju_user_warning()
+    if mujoco.get_mju_user_warning() is not None:
+        return call()
     mujoco.set_mju_user_warning(_ignore)
     try:
-        return load()
+        return call()
     finally:
-        mujoco.set_mju_user_warning(before)
+        mujoco.set_mju_user_warning(None)
 
 
 def _ignore(message: str) -> None:

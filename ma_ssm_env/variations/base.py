@@ -15,7 +15,7 @@ from ma_ssm_env.variations.variation import Array, Transition, Variation, unifor
 
 def control_cost(weight: float, transition: Transition) -> Array:
     """Sum of squared torques times weight [B], in the precision in which Gymnasium does it: bits agree."""
-    cost: Array = weight * np.square(transition.torque).sum(1)
+    cost: Array = weight * np.add.reduce(np.square(transition.torque), axis=1)
     return cost
 
 

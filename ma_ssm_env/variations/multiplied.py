@@ -37,9 +37,16 @@ def exponent(name: str, base: float, limit: float, *, outside: bool) -> Coordina
     return Coordinate(f"{name}, exponent of {base:g}", -limit, limit, outside=beyond, both_sides=outside)
 
 
-def _law(
-    name: str, fields: tuple[str, ...], base: float, limit: float, stock: Variation, source: str
+def multiplied(
+    name: str,
+    fields: tuple[str, ...],
+    base: float,
+    source: str,
+    *,
+    stock: Variation = BASE,
+    limit: float = LIMIT,
 ) -> Variation:
+    """A law that multiplies `fields` of the model by base^x, x in [-limit, limit], paid as `stock` pays."""
     return dataclasses.replace(
         stock,
         name=name,
@@ -62,22 +69,24 @@ def powers(base: float, exponents: Array) -> Array:
 
 def gravity(stock: Variation = BASE, limit: float = LIMIT) -> Variation:
     """Gravity times 1.5^x, paid as `stock` pays, x in [-limit, limit] (2 for Humanoid)."""
-    return _law("Gravity", ("opt.gravity",), 1.5, limit, stock, "RESeL")
+    return multiplied("Gravity", ("opt.gravity",), 1.5, "RESeL", stock=stock, limit=limit)
 
 
 def mass(stock: Variation = BASE, limit: float = LIMIT) -> Variation:
     """Mass and inertia of every link times 1.5^x, paid as `stock` pays."""
-    return _law("Mass", ("body_mass", "body_inertia"), 1.5, limit, stock, "RESeL")
+    return multiplied("Mass", ("body_mass", "body_inertia"), 1.5, "RESeL", stock=stock, limit=limit)
 
 
 def friction(stock: Variation = BASE, limit: float = LIMIT) -> Variation:
     """Friction of every geom times 1.5^x, paid as `stock` pays."""
-    return _law("Friction", ("geom_friction",), 1.5, limit, stock, "after VariBAD's rand_param_envs")
+    source = "after VariBAD's rand_param_envs"
+    return multiplied("Friction", ("geom_friction",), 1.5, source, stock=stock, limit=limit)
 
 
 def damping(stock: Variation = BASE, limit: float = LIMIT) -> Variation:
     """Damping of every joint times 1.3^x, paid as `stock` pays."""
-    return _law("Damping", ("dof_damping",), 1.3, limit, stock, "RESeL, with the base of rand_param_envs")
+    source = "RESeL, with the base of rand_param_envs"
+    return multiplied("Damping", ("dof_damping",), 1.3, source, stock=stock, limit=limit)
 
 
 GRAVITY, MASS, FRICTION, DAMPING = gravity(), mass(), friction(), damping()

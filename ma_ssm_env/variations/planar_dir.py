@@ -30,6 +30,7 @@ from ma_ssm_env.variations.variation import (
     Transition,
     Variation,
     Weights,
+    constant,
     uniform_draw,
     weights_for,
 )
@@ -50,7 +51,7 @@ def _reward(body: Body, transition: Transition, target: Array) -> dict[str, Arra
     along: Array = transition.velocity[:, 0] * target[:, 0] + transition.velocity[:, 1] * target[:, 1]
     return {
         "direction": weights.speed * along,
-        "survive": np.full(len(along), weights.bonus),
+        "survive": constant(weights.bonus, len(along)),
         "control": -control_cost(weights.control, transition),
     }
 

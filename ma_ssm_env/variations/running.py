@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
-import numpy as np
-
 from ma_ssm_env.bodies.body import Body
 from ma_ssm_env.variations.base import BASE, control_cost
-from ma_ssm_env.variations.variation import Array, Transition, Variation
+from ma_ssm_env.variations.variation import Array, Transition, Variation, constant
 
 
 def running(control: float, survive: float = 0.0) -> Variation:
@@ -24,7 +22,7 @@ def _reward(
     del body, target
     terms = {"forward": transition.velocity[:, 0]}
     if survive:
-        terms["survive"] = np.full(len(transition.velocity), survive)
+        terms["survive"] = constant(survive, len(transition.velocity))
     if control:
         terms["control"] = -control_cost(control, transition)
     return terms

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from functools import lru_cache, partial
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,8 +70,7 @@ class Coordinate:
         return inside or (self.both_sides and min(ends) <= self.mirrored(value) <= max(ends))
 
 
-@dataclass(frozen=True)
-class Transition:
+class Transition(NamedTuple):
     """What a reward law may look at after one control step of B worlds.
 
     Attributes:
@@ -110,6 +109,14 @@ def weights_for(law: str, table: Mapping[str, Weights], body: Body) -> Weights:
     if body.name not in table:
         raise ValueError(f"{body.name}{law}: the law has no weights for this body; add them to its table")
     return table[body.name]
+
+
+@lru_cache(maxsize=256)
+def constant(value: float, worlds: int) -> Array:
+    """A term that is `value` in every world [B]: one array for all calls, which cannot be written into."""
+    term = np.full(worlds, value)
+    term.flags.writeable = False
+    return term
 
 
 def _same(task: Array, changed: bool) -> Array:

@@ -22,6 +22,7 @@ from ma_ssm_env.variations.variation import (
     Transition,
     Variation,
     Weights,
+    constant,
     uniform_draw,
     weights_for,
 )
@@ -42,7 +43,7 @@ def _reward(body: Body, transition: Transition, target: Array) -> dict[str, Arra
     gap = np.abs(transition.velocity[:, 0] - target[:, 0])
     return {
         "speed": -gap,
-        "survive": np.full(len(gap), weights.bonus),
+        "survive": constant(weights.bonus, len(gap)),
         "control": -control_cost(weights.control, transition),
     }
 

@@ -12,7 +12,7 @@ from ma_ssm_env.bodies import BODIES
 
 # Contact costs are left out here, so they are switched off there.
 OPTIONS = {"Ant": {"contact_cost_weight": 0}, "Humanoid": {"contact_cost_weight": 0}}
-NAMES = ["Ant", "Hopper", "Walker2d", "Humanoid", "Swimmer", "HalfCheetah"]
+NAMES = ["Ant", "Hopper", "Walker2d", "Humanoid", "Swimmer", "HalfCheetah", "InvertedPendulum"]
 TERMS = {
     "reward_forward": "reward_forward",
     "reward_control": "reward_ctrl",
@@ -53,7 +53,8 @@ def assert_paid(name, reward, info, expected, expected_info):
 
 def gymnasiums_controls(physics, torque):
     """Gymnasium takes controls in the actuators' own range: float32 as ours, or what ours are scaled to."""
-    return torque if physics.model.actuator_ctrlrange[0, 1] == 1 else 0.4 * torque.astype(np.float64)
+    reach = physics.model.actuator_ctrlrange[0, 1]
+    return torque if reach == 1 else reach * torque.astype(np.float64)
 
 
 def play(twin, reference, steps, rng, episodes=1):
@@ -121,6 +122,7 @@ def test_dynamics_past_a_fall(name):
         ("Humanoid", 0.01, False),
         ("Swimmer", 0.1, False),
         ("HalfCheetah", 0.1, True),
+        ("InvertedPendulum", 0.01, False),
     ],
 )
 def test_start_states_are_those_of_gymnasium(name, spread, normal):
@@ -239,7 +241,7 @@ def test_torques_reach_the_actuators_in_their_range(name):
     env = single_agent_env(scenario, 3)
     env.reset(seed=0)
     physics = env.game.trials.physics
-    limit = 0.4 if name == "Humanoid" else 1.0
+    limit = {"Humanoid": 0.4, "InvertedPendulum": 3.0}.get(name, 1.0)
     np.testing.assert_array_equal(physics.model.actuator_ctrlrange, [[-limit, limit]] * physics.model.nu)
     env.step(np.array([[1.0], [-1.0], [0.0]]) * np.ones(physics.model.nu))
     applied = physics._batch.bind("ctrl")

@@ -30,6 +30,7 @@ def test_which_scenarios_have_models_of_their_own():
         *(f"Hopper{law}-v0" for law in ("Gravity", "Mass", "RandParams")),
         *(f"Walker2d{law}-v0" for law in ("Gravity", "Mass", "RandParams")),
         "HumanoidGravity-v0",
+        "HalfCheetahStrength-v0",
     ]
     assert expected == MODELS
 
@@ -66,6 +67,8 @@ def model_by_hand(id, task):
             model.geom_friction[:] = model.geom_friction.copy() * 1.5 ** task[0]
         case "Damping-v0":
             model.dof_damping[:] = model.dof_damping.copy() * 1.3 ** task[0]
+        case "Strength-v0":
+            model.actuator_gear[:] = model.actuator_gear.copy() * 1.5 ** task[0]
         case "RandParams-v0":
             for c, x in zip(SCENARIOS[id].variation.coordinates, task, strict=True):
                 what, column, name = re.fullmatch(r"(\w+) ?(\d?) of (\w+), exponent of .*", c.name).groups()

@@ -2,9 +2,13 @@
 
 What single environments refuse, and with what words, is in `test_actions.py`, `test_trial.py` and
 `test_physics.py`; here every fault meets every kind of environment, at its setup step and in mid-trial.
+The tables below are also the page `docs/faults.md`, which
+`python tests/ma_ssm_env/test_fault_injection.py` writes.
 """
 
 import copy
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +18,7 @@ from ma_ssm_env import parallel_env, single_agent_env, vector_env
 ID = "HalfCheetahVel-v0"
 OPTIONS = {"horizon": 4, "episodes_per_trial": 2}
 CHOOSER = "environment_0"
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 
 
 def team_at_setup(**o):
@@ -113,30 +118,38 @@ def test_refused_whole_and_nothing_has_changed(name, place, random_actions, asse
         assert_identical(calm.step(good), env.step(good))
 
 
-# name -> (what becomes of an agent's action, what it is taken as)
+# name -> (what becomes of an agent's action, what it is taken as, the same in words)
 TAKEN = {
-    "float64": (lambda a: a.astype(np.float64), lambda a: a),
-    "float16": (lambda a: a.astype(np.float16), lambda a: a.astype(np.float16).astype(np.float32)),
-    "big endian": (lambda a: a.astype(">f8"), lambda a: a),
-    "longdouble": (lambda a: a.astype(np.longdouble), lambda a: a),
-    "lists": (lambda a: a.tolist(), lambda a: a),
-    "tuples": (lambda a: tuple(a), lambda a: a),
-    "not contiguous": (lambda a: np.repeat(a, 2, axis=-1)[..., ::2], lambda a: a),
-    "read only": (lambda a: np.frombuffer(a.tobytes(), np.float32).reshape(a.shape), lambda a: a),
-    "integers": (lambda a: np.sign(a).astype(np.int64), np.sign),
-    "bools": (lambda a: a > 0, lambda a: (a > 0).astype(np.float32)),
-    "1e30": (lambda a: a.astype(np.float64) * 1e30, np.sign),
-    "1e300": (lambda a: a.astype(np.float64) * 1e300, np.sign),
-    "1e30 in single": (lambda a: a * np.float32(1e30), np.sign),
-    "a little more": (lambda a: np.sign(a) * (1 + 1e-12), np.sign),
-    "subnormal": (lambda a: np.full(a.shape, 1e-310), np.zeros_like),
+    "float64": (lambda a: a.astype(np.float64), lambda a: a, "the nearest float32"),
+    "float16": (
+        lambda a: a.astype(np.float16),
+        lambda a: a.astype(np.float16).astype(np.float32),
+        "the same numbers",
+    ),
+    "big endian": (lambda a: a.astype(">f8"), lambda a: a, "the nearest float32"),
+    "longdouble": (lambda a: a.astype(np.longdouble), lambda a: a, "the nearest float32"),
+    "lists": (lambda a: a.tolist(), lambda a: a, "an array"),
+    "tuples": (lambda a: tuple(a), lambda a: a, "an array"),
+    "not contiguous": (lambda a: np.repeat(a, 2, axis=-1)[..., ::2], lambda a: a, "the same numbers"),
+    "read only": (
+        lambda a: np.frombuffer(a.tobytes(), np.float32).reshape(a.shape),
+        lambda a: a,
+        "the same numbers",
+    ),
+    "integers": (lambda a: np.sign(a).astype(np.int64), np.sign, "the same numbers"),
+    "bools": (lambda a: a > 0, lambda a: (a > 0).astype(np.float32), "0 and 1"),
+    "1e30": (lambda a: a.astype(np.float64) * 1e30, np.sign, "clipped to +-1"),
+    "1e300": (lambda a: a.astype(np.float64) * 1e300, np.sign, "clipped to +-1"),
+    "1e30 in single": (lambda a: a * np.float32(1e30), np.sign, "clipped to +-1"),
+    "a little more": (lambda a: np.sign(a) * (1 + 1e-12), np.sign, "clipped to +-1"),
+    "subnormal": (lambda a: np.full(a.shape, 1e-310), np.zeros_like, "0"),
 }
 
 
 @pytest.mark.parametrize("name", list(TAKEN))
 def test_taken_or_clipped(name, place, random_actions, assert_identical):
     env, calm = place
-    given, meant = TAKEN[name]
+    given, meant, _ = TAKEN[name]
     actions = random_actions(env, np.random.default_rng(1))
     if isinstance(actions, dict):
         expected = calm.step({agent: meant(action) for agent, action in actions.items()})
@@ -204,12 +217,20 @@ def test_inactive_agents_must_act_too(name, steps, random_actions, assert_identi
 # -- out of turn ------------------------------------------------------------------------------------------
 
 
+# name -> (error, what its message says)
+OUT_OF_TURN = {
+    "step before reset": (RuntimeError, "step before reset; call reset() first"),
+    "step after the end": (RuntimeError, "the trial has ended; call reset() to begin the next"),
+}
+
+
 def test_out_of_turn(random_actions, assert_identical):
     for make in (team_at_setup, batch_at_setup):
         env = make()
         before = env.clone_state()
         actions = random_actions(env, np.random.default_rng(0))
-        with pytest.raises(RuntimeError, match=rf"{ID}: step before reset; call reset\(\) first"):
+        error, message = OUT_OF_TURN["step before reset"]
+        with pytest.raises(error, match=re.escape(f"{ID}: {message}")):
             env.step(actions)
         assert_identical(before, env.clone_state())
     env = team_at_setup()
@@ -220,8 +241,9 @@ def test_out_of_turn(random_actions, assert_identical):
         steps += 1
     assert steps == 9, "a setup step and two inner episodes of four"
     before = env.clone_state()
+    error, message = OUT_OF_TURN["step after the end"]
     for bad in (actions, {}, None, {CHOOSER: np.nan}):
-        with pytest.raises(RuntimeError, match=r"the trial has ended; call reset\(\) to begin the next"):
+        with pytest.raises(error, match=re.escape(f"{ID}: {message}")):
             env.step(bad)
     assert_identical(before, env.clone_state())
 
@@ -237,12 +259,24 @@ def test_closing_harms_nothing(place, random_actions, assert_identical):
         assert_identical(calm.reset(seed=1), env.reset(seed=1))
 
 
-TASKS = [3.5 + 1, -1.0, np.nan, np.inf, "fast", None.__class__, [1.0] * 7, [[1.0], [np.nan], [1.0]], 1j, {}]
+TASKS = {
+    "above the range": 4.5,
+    "below the range": -1.0,
+    "nan": np.nan,
+    "inf": np.inf,
+    "a string": "fast",
+    "a class": None.__class__,
+    "too many numbers": [1.0] * 7,
+    "nan in one world": [[1.0], [np.nan], [1.0]],
+    "a complex number": 1j,
+    "a dict": {},
+}
 
 
-@pytest.mark.parametrize("task", TASKS, ids=str)
-def test_a_task_outside_its_space(task, place, random_actions, assert_identical):
+@pytest.mark.parametrize("name", list(TASKS))
+def test_a_task_outside_its_space(name, place, random_actions, assert_identical):
     env, calm = place
+    task = TASKS[name]
     before = env.clone_state()
     for ask in (lambda: env.reset(seed=9, options={"task": task}), lambda: env.set_tasks(task)):
         with pytest.raises(ValueError, match=r"task .*speed, m/s in \[0, 3\]|tasks for . worlds"):
@@ -362,3 +396,84 @@ def test_a_clone_of_another_task_source_is_refused(assert_identical):
     with pytest.raises(ValueError, match="does not fit"):
         env.restore_state(other.clone_state())
     assert_identical(before, env.clone_state())
+
+
+# -- the page ---------------------------------------------------------------------------------------------
+
+
+def shown(pattern):
+    """What a message says, from the pattern that tests hold it to."""
+    return " or ".join(f"`… {part}`" for part in pattern.split("|"))
+
+
+def page():
+    """The page of all faults, from the tables above."""
+    everywhere = ", ".join(PLACES)
+    refused = [(name, f"`ValueError`: {shown(message)}") for name, (_, message) in REFUSED.items()]
+    taken = [(name, f"taken as: {words}") for name, (_, _, words) in TAKEN.items()]
+    agents = [(name, f"`ValueError`: {shown(message)}") for name, (_, message) in AGENTS.items()]
+    turns = [(name, f"`{error.__name__}`: `… {said}`") for name, (error, said) in OUT_OF_TURN.items()]
+    tasks = [(name, "`ValueError`: `task …: speed, m/s in [0, 3] … expected`") for name in TASKS]
+    broken = [(name, "the trial terminates, `physics_unstable` is 1") for name in BROKEN]
+    parts = [
+        (
+            "Actions that are refused",
+            f"Each agent's action in turn, in: {everywhere}. Nothing has changed after the "
+            "error. Messages begin "
+            "with the scenario's id and name the agent, the value or the shape, and what is expected.",
+            refused,
+        ),
+        (
+            "Actions that are taken or clipped",
+            "In the same environments; what follows is bit for bit what the action that is meant gives.",
+            taken,
+        ),
+        (
+            "Agents",
+            "Team and batch, at a setup step, after it and in a later trial. Nothing has changed after "
+            "the error.",
+            agents,
+        ),
+        (
+            "Out of turn",
+            "Nothing has changed after the error. A batch begins its finished worlds anew by itself, so "
+            "its steps "
+            "never come after the end. Closing twice or thrice does nothing.",
+            turns,
+        ),
+        (
+            "Tasks outside their space",
+            'By `reset(options={"task": ...})` and by `set_tasks`, in the same environments as the '
+            "actions (a list that does not fit the number of worlds says so). Nothing has changed after the "
+            "error.",
+            tasks,
+        ),
+        (
+            "Physics that breaks",
+            "One world of a batch, in play and at a setup step. Observations are the last that made "
+            "sense, each "
+            "missing step is paid the law's worst reward, everything stays finite, the world's next "
+            "trial is a "
+            "sound one, and the other worlds go on bit for bit as if nothing had happened.",
+            broken,
+        ),
+    ]
+    lines = [
+        "# What each fault ends in",
+        "",
+        f"Played on `{ID}`. Written by `python tests/ma_ssm_env/test_fault_injection.py` from "
+        "the tables that the "
+        "tests in that file run.",
+    ]
+    for title, words, rows in parts:
+        lines += ["", f"## {title}", "", words, "", "| fault | ends in |", "|---|---|"]
+        lines += [f"| {name} | {end} |" for name, end in rows]
+    return "\n".join(lines) + "\n"
+
+
+def test_the_page_is_that_of_these_tables():
+    assert PAGE.read_text() == page(), f"run `python {Path(__file__).name}` in its folder"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

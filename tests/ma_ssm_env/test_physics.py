@@ -8,15 +8,6 @@ import pytest
 from ma_ssm_env import parallel_env, single_agent_env, vector_env
 
 
-@pytest.fixture(autouse=True)
-def quiet_simulator():
-    """MuJoCo writes its warnings to a log file in the working directory otherwise."""
-    before = mujoco.get_mju_user_warning()
-    mujoco.set_mju_user_warning(lambda message: None)
-    yield
-    mujoco.set_mju_user_warning(before)
-
-
 def test_half_cheetah_is_gymnasiums_bit_for_bit():
     twin = single_agent_env("HalfCheetah-v0")
     fields = twin.observation_fields()
@@ -211,3 +202,30 @@ def test_the_worst_reward_is_below_what_a_step_can_earn(scenario):
         env.step(rng.choice([-1.0, 1.0], (20, *env.single_action_space.shape)))[1].min() for _ in range(100)
     )
     assert env.scenario.variation.worst_reward < worst
+
+
+def test_broken_physics_is_told_in_infos_alone(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    env = vector_env("HalfCheetah-v0", 3, num_threads=2)
+    env.reset(seed=0)
+    env.game.trials.physics.qvel[1] = np.nan
+    actions = {a: np.zeros((3, s.shape[0])) for a, s in env.game.action_spaces.items()}
+    infos = env.step(actions)[4]
+    assert infos["physics_unstable"].tolist() == [False, True, False]
+    assert capfd.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == [], "MuJoCo writes a log file otherwise"
+    assert mujoco.get_mju_user_warning() is None
+
+
+def test_a_handler_of_the_users_own_hears_of_it():
+    env, heard = single_agent_env("HalfCheetah-v0"), []
+    env.reset(seed=0)
+    env.game.trials.physics.qvel[0] = np.nan
+    mujoco.set_mju_user_warning(heard.append)
+    try:
+        assert env.step(np.zeros(6))[4]["physics_unstable"] is True
+        assert mujoco.get_mju_user_warning() is not None
+    finally:
+        mujoco.set_mju_user_warning(None)
+    assert len(heard) == 1
+    assert "unstable" in heard[0]

@@ -51,7 +51,7 @@ def test_world_of_a_batch_is_the_single_environment(scenario, options, random_ac
                 mine, _ = single.reset()
             assert_identical(observations[i], mine)
             assert_identical(batch.state()[i], single.state())
-    assert ends == 9
+    assert ends >= 9, "three trials of each world at least; a pole may fall sooner"
 
 
 def test_worlds_of_a_batch_end_at_different_times(random_actions, assert_identical):

@@ -140,3 +140,19 @@ def test_seeds_at_the_ends_of_their_range():
         assert type(checked_seed(seed)) is int
     for _ in range(20):
         assert 0 <= entropy_seed() <= MAX_SEED
+
+
+def test_hidden_velocities_leave_the_noise_of_positions_as_it_is():
+    envs = [
+        vector_env("HalfCheetahVel-v0", 3, horizon=4, sensor_noise=0.3, hide_velocities=hide)
+        for hide in (False, True)
+    ]
+    observations = [env.reset(seed=8)[0]["state_modeling_0"] for env in envs]
+    still = {a: np.zeros((3, s.shape[0])) for a, s in envs[0].game.action_spaces.items()}
+    for _ in range(10):
+        seen = [
+            o[:, env.observation_fields("state_modeling_0")["positions"]]
+            for o, env in zip(observations, envs, strict=True)
+        ]
+        np.testing.assert_array_equal(*seen)
+        observations = [env.step(still)[0]["state_modeling_0"] for env in envs]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ma_ssm_env import SCENARIOS, SingleAgentEnv, TeamEnv, TeamVectorEnv
+from ma_ssm_env.bodies import BODIES
 from ma_ssm_env.testing import CHECKS, check_all, check_env
 from ma_ssm_env.testing.__main__ import main
 from ma_ssm_env.testing.compare import difference, require_same
@@ -20,14 +21,28 @@ OPTIONS = [
     {"hide_velocities": True, "muted_roles": {"state_modeling"}, "split": "test", "bandwidth_cost": 0.5},
     {"task_source": "environment", "shared_ledger": True, "episodes_per_trial": 1},
 ]
+
+
+def length(scenario):
+    """Control steps of a trial."""
+    return scenario.episodes_per_trial * scenario.horizon
+
+
 LEAKS = ["no_leak_without_feedback", "feedback_by_episodes", "feedback_by_steps"]
 
 
-def test_every_scenario_passes(scenario):
-    results = check_env(scenario, horizon=4)
+# All of them, also in the fast tests: at a short horizon, and for each body one at the scenario's own.
+PLAYED = [(id, 4) for id in SCENARIOS] + [
+    (min((s for s in SCENARIOS.values() if s.body.name == name), key=length).id, None) for name in BODIES
+]
+
+
+@pytest.mark.parametrize(("id", "horizon"), PLAYED)
+def test_every_scenario_passes(id, horizon):
+    results = check_env(id, horizon=horizon)
     assert list(results) == list(CHECKS)
     skipped = {name for name, result in results.items() if result != "passed"}
-    variation = SCENARIOS[scenario].variation
+    variation = SCENARIOS[id].variation
     assert skipped == (set(LEAKS) if variation.size == 0 or variation.changes_dynamics else set())
 
 

@@ -93,11 +93,13 @@ def test_defaults_of_the_scenarios(random_actions):
         "Humanoid-v0": (1, 1000),
         "HumanoidDir-v0": (2, 200),
         "Swimmer-v0": (1, 1000),
+        "InvertedPendulum-v0": (1, 1000),
         "SwimmerDir-v0": (2, 200),
         "HalfCheetahGravity-v0": (2, 200),
         "HalfCheetahMass-v0": (2, 200),
         "HalfCheetahFriction-v0": (2, 200),
         "HalfCheetahDamping-v0": (2, 200),
+        "HalfCheetahStrength-v0": (2, 200),
         "HalfCheetahRandParams-v0": (2, 200),
         "HalfCheetahCripple-v0": (2, 200),
         "AntGravity-v0": (2, 200),
@@ -352,7 +354,9 @@ def reward_by_hand(id, task, velocity, after, torque, healthy):
             return velocity[0] - 0.1 * effort
         case "HalfCheetahGravity-v0" | "HalfCheetahMass-v0" | "HalfCheetahFriction-v0":
             return velocity[0] - 0.1 * effort
-        case "HalfCheetahDamping-v0" | "HalfCheetahRandParams-v0":
+        case "InvertedPendulum-v0":
+            return float(healthy)
+        case "HalfCheetahDamping-v0" | "HalfCheetahRandParams-v0" | "HalfCheetahStrength-v0":
             return velocity[0] - 0.1 * effort
     raise AssertionError(id)
 
@@ -378,6 +382,8 @@ TASKS = {
     "HalfCheetahMass-v0": [[1.0], [-4.0]],
     "HalfCheetahFriction-v0": [[1.0], [-4.0]],
     "HalfCheetahDamping-v0": [[1.0], [-4.0]],
+    "HalfCheetahStrength-v0": [[1.0], [-4.0]],
+    "InvertedPendulum-v0": [[], []],
     "HalfCheetahRandParams-v0": [[1.0] * 29, [-3.0] * 29],
     "HalfCheetahCripple-v0": [[0], [5]],
     "AntGravity-v0": [[1.0], [-4.0]],
@@ -404,6 +410,7 @@ CONTROL_DT = {
     "Walker2d": 0.008,
     "Humanoid": 0.015,
     "Swimmer": 0.04,
+    "InvertedPendulum": 0.04,
 }
 TASKS |= {f"{id}Delayed-v0": TASKS[f"{id}-v0"] for id in ("PointDir", "PointGoal")}
 TASKS |= {f"HalfCheetah{law}Delayed-v0": TASKS[f"HalfCheetah{law}-v0"] for law in ("Vel", "Dir")}
@@ -422,7 +429,7 @@ def test_reward_laws_by_hand(scenario, random_actions):
         _, rewards, _, _, infos = env.step(torque)
         after = physics.qpos[:, root]
         if infos["episode_ended"].any():  # a fall: the world is where the next inner episode starts
-            assert step > 5
+            assert step > (1 if body.name == "InvertedPendulum" else 5), "a pole falls sooner than a body"
             break
         velocity = (physics.point - before) / dt
         if body.marker is None:

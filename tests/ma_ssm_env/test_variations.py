@@ -107,7 +107,7 @@ def test_out_of_distribution_tasks_lie_outside():
 @pytest.mark.parametrize(
     ("body", "law", "end"),
     [
-        *(("HalfCheetah", law, 3) for law in ("Gravity", "Mass", "Friction", "Damping")),
+        *(("HalfCheetah", law, 3) for law in ("Gravity", "Mass", "Friction", "Damping", "Strength")),
         *(("Ant", "Gravity", 3), ("Hopper", "Mass", 3), ("Humanoid", "Gravity", 2)),
     ],
 )
@@ -226,3 +226,24 @@ def test_what_the_state_shows_is_the_normalised_task(scenario):
         group = ANT_LEGS[int(task[0])] if scenario == "AntCripple-v0" else task[:1].tolist()
         assert np.flatnonzero(shown == 1).tolist() == ([] if law.changes else list(group))
         assert set(shown) <= {-1.0, 1.0}
+
+
+# Most that an inner episode can return, as the laws are written.
+BOUNDS = {
+    "PointDir-v0": 2.0 * math.sqrt(2.0) * 50,
+    "PointSwitch-v0": 2.0 * math.sqrt(2.0) * 400,
+    "PointGoal-v0": 0.0,
+    "AntGoal-v0": 0.0,
+    "HalfCheetahVel-v0": 0.0,
+    "HalfCheetahSwitch-v0": 0.0,
+    "AntVel-v0": 1.05 * 200,
+    "Walker2dVel-v0": 2.0 * 200,
+    "InvertedPendulum-v0": 1000.0,
+}
+
+
+@pytest.mark.parametrize("id", list(SCENARIOS))
+def test_outcome_scales_are_finite_ordered_and_within_reach(id):
+    low, high = SCENARIOS[id].outcome_scale
+    assert -math.inf < low < high < math.inf
+    assert high <= BOUNDS.get(id.replace("Delayed", ""), math.inf)

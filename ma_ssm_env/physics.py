@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from ma_ssm_env.bodies.body import Array, Body, quietly
 
 _FIRST_BAD, _LAST_BAD = int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADCTRL)
-_SETS_CONSTANTS = frozenset(
-    {"body_mass", "body_inertia", "actuator_gear"}
-)  # fields that other model constants derive from
+# Fields from which no other constant of a model derives. After a change of any other one (masses, lengths,
+# gears) the constants are computed anew, so that a new law need not know of them.
+_DERIVES_NOTHING = frozenset({"opt.gravity", "geom_friction", "dof_damping"})
 MAX_STATE = mujoco.mjMAXVAL  # 1e10, where MuJoCo itself calls a state bad
 
 
@@ -114,7 +114,7 @@ class Physics:
     def _write_models(self, worlds: NDArray[np.int64], rows: Mapping[str, Array]) -> None:
         stale = np.zeros(self.num_worlds, dtype=bool)
         for name, values in rows.items():
-            if name in _SETS_CONSTANTS:
+            if name not in _DERIVES_NOTHING:
                 stale[worlds] |= (self._fields[name][worlds] != values).reshape(len(worlds), -1).any(1)
             self._fields[name][worlds] = values
         if stale.any():

@@ -250,12 +250,15 @@ def _settings(
         lists = [summaries[key].tasks for summaries in found]
         if lists[0] != lists[1]:
             lines.append(f"{key[1]} on {key[0]}: judged on another list of test tasks")
-    for what, values in (
-        ("versions", [{n: v for r in rs for n, v in r.versions.items()} for rs in (first, second)]),
-        ("host", [{n: v for r in rs for n, v in r.timings.host.items()} for rs in (first, second)]),
+    for what, facts in (
+        ("versions", [[r.versions for r in records] for records in (first, second)]),
+        ("host", [[r.timings.host for r in records] for records in (first, second)]),
     ):
-        for name in sorted(set(values[0]) | set(values[1])):
-            a, b = (value.get(name, "not recorded") for value in values)
+        for name in sorted({name for records in facts for fact in records for name in fact}):
+            a, b = (
+                " / ".join(sorted({str(fact.get(name, "not recorded")) for fact in records}))
+                for records in facts
+            )
             if a != b:
                 lines.append(f"{what}: {name} {a} in A, {b} in B")
     return list(dict.fromkeys(lines))

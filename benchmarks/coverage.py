@@ -102,7 +102,8 @@ def _tasks(runs: Array, rng: np.random.Generator) -> Array:
     """Runs [R] spread over a fixed list of tasks [R, N]: tasks differ by twice as much as runs do."""
     tasks = 2 * rng.normal(size=TASKS)
     noise = rng.normal(size=(len(runs), TASKS))
-    return runs[:, None] + np.asarray(tasks - tasks.mean()) + (noise - noise.mean(axis=1, keepdims=True))
+    noise -= noise.mean(axis=1, keepdims=True)
+    return np.asarray(runs[:, None] + (tasks - tasks.mean()) + noise)
 
 
 def bca_interval(runs: Array, rng: np.random.Generator) -> Interval:

@@ -17,7 +17,7 @@ from benchmarks.report.methods import Method
 from benchmarks.report.table import MARKS
 
 WIDTH, HEIGHT = 560.0, 360.0
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 92.0, 10.0, 44.0
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 112.0, 10.0, 44.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Series:
         y: Values.
         low: Lower ends of the band, or of the bars.
         high: Upper ends.
-        tips: What is said of each point.
+        tips: What is said of each point, after the method's label.
         bars: Draw the ends as a bar at each point instead of a band.
         points: Draw a marker at each point.
         steps: Draw a staircase: a value holds until the next x.
@@ -178,7 +178,10 @@ def _line(series: Series, at_x: Callable[[float], float], at_y: Callable[[float]
         inner += "".join(f'<use href="#mark-{name}" x="{at_x(x):.1f}" y="{at_y(y):.1f}"/>' for x, y in places)
     spots = " ".join(f"{at_x(x):.1f},{at_y(y):.1f}" for x, y in places)
     tips = escape("\n".join(series.tips))
-    return f'<g class="series {method.variable}" data-at="{spots}" data-tips="{tips}">{inner}</g>'
+    return (
+        f'<g class="series {method.variable}" data-label="{escape(method.label)}" data-at="{spots}" '
+        f'data-tips="{tips}">{inner}</g>'
+    )
 
 
 def _stairs(x: Sequence[float], y: Sequence[float], steps: bool) -> list[tuple[float, float]]:

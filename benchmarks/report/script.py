@@ -64,7 +64,7 @@ SCRIPT = r"""
       const name = [...group.classList].find(part => part.startsWith("m-"));
       return group.dataset.at.split(" ").map((pair, i) => {
         const [x, y] = pair.split(",").map(Number);
-        return {x, y, tip: tips[i], name};
+        return {x, y, tip: group.dataset.label + ": " + tips[i], name};
       });
     });
     chart.addEventListener("pointermove", event => {

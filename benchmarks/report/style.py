@@ -29,7 +29,7 @@ h1{font-size:clamp(1.6rem,1.25rem + 1.5vw,2.3rem);line-height:1.12;letter-spacin
 h2{font-size:1.45rem;line-height:1.25;letter-spacing:-.012em;margin:2.8rem 0 .6rem;text-wrap:balance}
 h3{font-size:1.12rem;margin:1.6rem 0 .5rem}
 p,li{max-width:78ch}
-.question{font-size:.98rem;color:var(--soft);margin:0 0 .8rem;max-width:none}
+.question{font-size:.9rem;color:var(--soft);margin:0 0 .8rem;max-width:none}
 .small{font-size:.84rem;color:var(--soft);max-width:none}
 code{font:.86em ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
 .answer{background:var(--wash);border-left:5px solid var(--accent);border-radius:4px 12px 12px 4px;padding:14px 24px 14px}
@@ -55,6 +55,7 @@ nav a{text-decoration:none}nav a:hover{text-decoration:underline}
 .scroll{overflow-x:auto;margin:.6rem 0 1.2rem;max-width:100%}
 table{border-collapse:collapse;width:100%;font-size:.84rem;line-height:1.3}
 caption{caption-side:bottom;text-align:left;color:var(--soft);font-size:.8rem;line-height:1.45;padding:9px 0 0}
+caption span{display:inline-block;position:sticky;left:0;max-width:min(100%,calc(100vw - 32px))}
 thead th{color:var(--soft);font-weight:500;font-size:.78rem;text-align:right;vertical-align:bottom;padding:2px 0 5px;border-bottom:1.5px solid var(--soft);line-height:1.2}
 thead th:first-child{text-align:left}
 th button{font:inherit;color:inherit;background:none;border:0;padding:3px 8px;cursor:pointer;text-align:inherit;width:100%;border-radius:4px}

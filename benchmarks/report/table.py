@@ -61,7 +61,7 @@ class Table:
         kind = " compact" if self.compact else ""
         return (
             f'<div class="scroll{kind}" tabindex="0" role="region" aria-label="{escape(self.caption[:120])}">'
-            f'<table class="sortable"><caption>{escape(self.caption)}</caption>'
+            f'<table class="sortable"><caption><span>{escape(self.caption)}</span></caption>'
             f"<thead><tr>{heads}</tr></thead><tbody>\n{body}</tbody></table></div>"
         )
 

@@ -7,7 +7,7 @@ from benchmarks.stats.bootstrap import (
     bootstrap_interval,
     interquartile_mean,
     percentile_interval,
-    resampled_runs,
+    run_weights,
 )
 from benchmarks.stats.decentralisation import Price, price_of_decentralisation
 from benchmarks.stats.efficiency import LEVELS, StepsToLevel, area_under_curve, median_steps, steps_to_score
@@ -52,7 +52,7 @@ __all__ = [
     "performance_profile",
     "price_of_decentralisation",
     "probability_of_improvement",
-    "resampled_runs",
+    "run_weights",
     "stability",
     "steps_to_recover",
     "steps_to_score",

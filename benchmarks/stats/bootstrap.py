@@ -115,11 +115,14 @@ def bootstrap_difference(
     return percentile_interval(_value(firsts) - _value(seconds), samples, confidence)
 
 
-def resampled_runs(values: Array, replicates: int, rng: np.random.Generator) -> Array:
-    """Runs [R] drawn with replacement, [replicates, R]."""
-    if values.ndim != 1 or not len(values):
-        raise ValueError(f"stratum of shape {values.shape}: give the values of its runs, at least one")
-    return values[rng.integers(len(values), size=(replicates, len(values)))]
+def run_weights(runs: int, replicates: int, rng: np.random.Generator) -> Array:
+    """How often each of `runs` runs is drawn, as weights that sum to 1: [replicates, runs].
+
+    A statistic that is a mean over runs has as its bootstrap samples these weights times the runs' values.
+    """
+    if runs < 1:
+        raise ValueError(f"stratum of {runs} runs: give at least one")
+    return rng.multinomial(runs, np.full(runs, 1 / runs), size=replicates) / runs
 
 
 def percentile_interval(estimate: float, samples: Array, confidence: float = 0.95) -> Interval:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.stats.bootstrap import Interval, percentile_interval, resampled_runs
+from benchmarks.stats.bootstrap import Interval, percentile_interval, run_weights
 
 
 def probability_of_improvement(first: Sequence[ArrayLike], second: Sequence[ArrayLike]) -> float:
@@ -21,11 +21,7 @@ def probability_of_improvement(first: Sequence[ArrayLike], second: Sequence[Arra
     """
     if len(first) != len(second) or not first:
         raise ValueError(f"{len(first)} and {len(second)} strata: give both methods the same scenarios")
-    shares = [
-        float(_share(np.asarray(a, dtype=np.float64)[None], np.asarray(b, dtype=np.float64)[None])[0])
-        for a, b in zip(first, second, strict=True)
-    ]
-    return float(np.mean(shares))
+    return float(np.mean([_wins(a, b).mean() for a, b in zip(first, second, strict=True)]))
 
 
 def improvement_interval(
@@ -37,13 +33,11 @@ def improvement_interval(
     confidence: float = 0.95,
 ) -> Interval:
     """The probability of improvement with its percentile bootstrap interval over runs."""
-    samples = [
-        _share(
-            resampled_runs(np.asarray(a, dtype=np.float64), replicates, rng),
-            resampled_runs(np.asarray(b, dtype=np.float64), replicates, rng),
-        )
-        for a, b in zip(first, second, strict=True)
-    ]
+    samples = []
+    for a, b in zip(first, second, strict=True):
+        wins = _wins(a, b)
+        ours, theirs = (run_weights(count, replicates, rng) for count in wins.shape)
+        samples.append(((ours @ wins) * theirs).sum(axis=1))
     return percentile_interval(
         probability_of_improvement(first, second), np.mean(samples, axis=0), confidence
     )
@@ -54,7 +48,7 @@ def optimality_gap(strata: Sequence[ArrayLike], target: float = 1.0) -> float:
     return float(np.mean([np.maximum(target - np.asarray(values), 0.0).mean() for values in strata]))
 
 
-def _share(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of pairs in which the first is larger, ties half: [S, R1], [S, R2] -> [S]."""
-    gaps = first[:, :, None] - second[:, None, :]
-    return np.asarray(((gaps > 0) + 0.5 * (gaps == 0)).mean(axis=(1, 2)))
+def _wins(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """1 where a run of the first is larger than one of the second, 1/2 at ties: [R1, R2]."""
+    gaps = np.asarray(first, dtype=np.float64)[:, None] - np.asarray(second, dtype=np.float64)
+    return np.asarray((gaps > 0) + 0.5 * (gaps == 0))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.stats.bootstrap import resampled_runs
+from benchmarks.stats.bootstrap import run_weights
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,9 @@ def performance_profile(
     """
     taus = np.asarray(thresholds, dtype=np.float64)
     arrays = [np.asarray(values, dtype=np.float64) for values in strata]
-    share = np.mean([_above(values[None], taus)[0] for values in arrays], axis=0)
-    samples = np.mean([_above(resampled_runs(values, replicates, rng), taus) for values in arrays], axis=0)
+    above = [values[:, None] > taus for values in arrays]  # [R, T]
+    share = np.mean([runs.mean(axis=0) for runs in above], axis=0)
+    samples = np.mean([run_weights(len(runs), replicates, rng) @ runs for runs in above], axis=0)
     tail = 50 * (1 - confidence)
     low, high = np.percentile(samples, [tail, 100 - tail], axis=0)
     return Profile(taus, share, low, high)
-
-
-def _above(values: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of values [S, R] above each threshold: [S, T]."""
-    ordered = np.sort(values, axis=1)
-    places = np.stack([np.searchsorted(row, thresholds, side="right") for row in ordered])
-    return np.asarray(1 - places / values.shape[1])

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.record_store import write_record
 from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timings
-from benchmarks.report import page
+from benchmarks.report import page, scale
 from benchmarks.report.__main__ import main, write_report
 from benchmarks.report.fragment import Fragment
 from benchmarks.report.methods import methods_by_name
@@ -533,3 +533,11 @@ def test_a_section_is_a_line_in_the_registry(tmp_path, table, monkeypatch):
     assert '<section id="mine"><h2>Mine</h2><p>6 records</p></section>' in html
     assert '<a href="#mine">Mine</a>' in html
     assert "## Mine\n\nmine as text" in markdown
+
+
+def test_many_records_are_measured(tmp_path):
+    found = scale.measure(60, tmp_path)
+    assert found["records"] == 60
+    assert len(list((tmp_path / "records").iterdir())) == 60
+    assert 0 < found["page_mb"] < 1
+    assert set(found) >= {"read_s", "summarise_s", "page_s", "peak_gb"}

@@ -31,7 +31,7 @@ from benchmarks.stats import (
     performance_profile,
     price_of_decentralisation,
     probability_of_improvement,
-    resampled_runs,
+    run_weights,
     stability,
     steps_to_recover,
     steps_to_score,
@@ -227,7 +227,7 @@ def test_bad_runs_are_refused():
     with pytest.raises(ValueError, match="same scenarios"):
         iqm_difference([[1.0]], [])
     with pytest.raises(ValueError, match="at least one"):
-        resampled_runs(np.empty(0), 3, np.random.default_rng(0))
+        run_weights(0, 3, np.random.default_rng(0))
 
 
 def test_probability_of_improvement_by_hand_and_by_others():

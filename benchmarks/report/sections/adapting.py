@@ -70,10 +70,7 @@ def episode_figure(scenario: ScenarioSummary) -> Drawing | None:
     series = []
     for index, s in enumerate(summaries):
         shift = 0.4 * (index / max(len(summaries) - 1, 1) - 0.5)
-        tips = tuple(
-            f"{s.method.label}: {numbers.estimated(e)} in episode {k}"
-            for k, e in enumerate(s.episodes, start=1)
-        )
+        tips = tuple(f"{numbers.estimated(e)} in episode {k}" for k, e in enumerate(s.episodes, start=1))
         series.append(
             Series(
                 s.method,

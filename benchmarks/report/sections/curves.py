@@ -96,7 +96,7 @@ def return_figure(scenario: ScenarioSummary) -> Drawing | None:
             returns.min(axis=0).tolist(),
             returns.max(axis=0).tolist(),
             tuple(
-                f"{s.method.label}: {numbers.decimal(mean)} at {numbers.steps(x)} "
+                f"{numbers.decimal(mean)} at {numbers.steps(x)} "
                 f"(seeds {numbers.decimal(low)} to {numbers.decimal(high)})"
                 for x, mean, low, high in zip(
                     steps, returns.mean(axis=0), returns.min(axis=0), returns.max(axis=0), strict=True
@@ -125,7 +125,7 @@ def return_figure(scenario: ScenarioSummary) -> Drawing | None:
 
 def _series(curve: Curve, share: bool) -> Series:
     tips = tuple(
-        f"{curve.method.label}: score {numbers.decimal(float(m), places=2)} at "
+        f"score {numbers.decimal(float(m), places=2)} at "
         f"{f'{x:.0%} of the budget' if share else numbers.steps(float(x))} "
         f"(seeds {numbers.decimal(float(lo), places=2)} to {numbers.decimal(float(hi), places=2)})"
         for x, m, lo, hi in zip(curve.x, curve.mean, curve.low, curve.high, strict=True)

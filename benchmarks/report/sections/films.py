@@ -24,6 +24,7 @@ TYPES = {
     ".webm": "video/webm",
 }
 MOST_BYTES = 2_500_000  # of all films together, before base64 makes them a third larger
+BYTES_A_RECORD = 250  # what a large page needs beside its films
 
 
 def films(report: Report) -> Fragment | None:
@@ -34,7 +35,7 @@ def films(report: Report) -> Fragment | None:
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in TYPES and path.is_file())
     if not paths:
         return None
-    html, markdown, left = "", [], MOST_BYTES
+    html, markdown, left = "", [], MOST_BYTES - BYTES_A_RECORD * len(report.study.records)
     for path in paths:
         beside = path.with_suffix(".txt")
         caption = beside.read_text(encoding="utf-8").strip() if beside.is_file() else path.stem
@@ -57,5 +58,5 @@ def _figure(path: Path, caption: str) -> str:
     if kind.startswith("video"):
         shown = f'<video controls preload="metadata" src="{data}" aria-label="{escape(caption)}"></video>'
     else:
-        shown = f'<img src="{data}" alt="{escape(caption)}" loading="lazy">'
+        shown = f'<img src="{data}" alt="{escape(caption)}">'
     return f'<figure class="film">{shown}<figcaption>{escape(caption)}</figcaption></figure>'

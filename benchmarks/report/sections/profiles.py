@@ -48,7 +48,7 @@ def _figure(report: Report) -> Drawing:
             continue
         profile = profile_of(report.study, entry)
         tips = tuple(
-            f"{entry.method.label}: {share:.0%} of runs score above {numbers.decimal(tau, places=2)}"
+            f"{share:.0%} of runs score above {numbers.decimal(tau, places=2)}"
             for tau, share in zip(profile.thresholds.tolist(), profile.share.tolist(), strict=True)
         )
         x, y, low, high = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -181,34 +181,7 @@ def price_list(study: Study) -> tuple[list[PricedItem], list[str]]:
     matched = f"mono-{core}-matched" if f"mono-{core}-matched" in names else f"mono-{core}"
     handicapped = f"mono-{core}-handicapped"
     items, missing = [], []
-    for what, first, second, reading in (
-        (
-            "Deciding apart: the price of decentralisation",
-            matched,
-            team,
-            "one agent with everything, minus the team",
-        ),
-        (
-            "... of which the channel",
-            matched,
-            handicapped,
-            "one agent, minus the same behind the team's channel",
-        ),
-        ("... of which the split", handicapped, team, "one agent behind the team's channel, minus the team"),
-        ("Being told instead of sensing", f"{team}-full", team, "every role sees everything, minus the team"),
-        ("The messages", team, f"{team}-muted", "the team, minus the same with its belief muted"),
-        ("Paying for bits", f"{team}-free", team, "messages cost nothing, minus the team"),
-        ("Weighing the correction", team, f"{team}-trust", "the team, minus trust fixed at 1/2"),
-        ("Gradients through the channel", team, f"{team}-reinforced", "the team, minus reward alone"),
-        ("Memory in the team", team, "team-mlp", "the team, minus the same without memory"),
-        ("Memory in one agent", f"mono-{core}", "mono-mlp", "one agent, minus the same without memory"),
-        ("A scratchpad", f"mono-{core}-scratchpad", f"mono-{core}", "with a scratchpad, minus without"),
-        ("MAML", f"{team}-maml", team, "with MAML, minus the team"),
-        ("Test-time adaptation", f"{team}-adaptation", team, "with adaptation, minus the team"),
-        ("A learned curriculum", f"{team}-curriculum", team, "with the curriculum, minus uniform tasks"),
-        ("Our PPO instead of SB3's", "mono-mlp", "sb3-ppo", "the same inputs and no memory in both"),
-        ("Knowing the task", "sb3-ppo-oracle", "sb3-ppo", "shown the task, minus not shown"),
-    ):
+    for what, first, second, reading in _contrasts(team, core, matched, handicapped, names):
         parts = {first, second} <= {team, matched, handicapped} and handicapped in names
         beside = (team, matched, handicapped) if parts else ()
         difference = score_difference(study, first, second, beside)
@@ -217,6 +190,44 @@ def price_list(study: Study) -> tuple[list[PricedItem], list[str]]:
         else:
             items.append(PricedItem(what, reading, difference))
     return items, missing
+
+
+def _contrasts(
+    team: str, core: str, matched: str, handicapped: str, names: Container[str]
+) -> list[tuple[str, str, str, str]]:
+    """(what is bought, the method with it, the one without it, how to read that)."""
+    plain = "mono-mlp-plain-critic" if "mono-mlp-plain-critic" in names else "mono-mlp"
+    critic = "no memory" + (", no privileged critic" if plain != "mono-mlp" else "")
+    roles = [
+        (
+            f"Having {role}",
+            team,
+            f"{team}-without-{role.replace('_', '-')}",
+            "the team, minus one trained without",
+        )
+        for role in ("state_modeling", "meta_learning", "adaptation", "coordinator")
+        if f"{team}-without-{role.replace('_', '-')}" in names
+    ]
+    return [
+        ("Deciding apart: the price of decentralisation", matched, team, "one agent, minus the team"),
+        ("... of which the channel", matched, handicapped, "one agent, minus it behind the team's channel"),
+        ("... of which the split", handicapped, team, "one agent behind the channel, minus the team"),
+        ("Being told instead of sensing", f"{team}-full", team, "every role sees everything, minus the team"),
+        ("The messages", team, f"{team}-muted", "the team, minus the same with its belief muted"),
+        ("Paying for bits", f"{team}-free", team, "messages cost nothing, minus the team"),
+        ("Weighing the correction", team, f"{team}-fixed-trust", "the team, minus trust fixed at 1/2"),
+        ("Gradients through the channel", team, f"{team}-reinforced", "the team, minus reward alone"),
+        ("The team's privileged critic", team, f"{team}-plain-critic", "the team, minus without it"),
+        *roles,
+        ("Memory in the team", team, "team-mlp", "the team, minus the same without memory"),
+        ("Memory in one agent", f"mono-{core}", "mono-mlp", "one agent, minus the same without memory"),
+        ("A scratchpad", "mono-mlp-scratchpad", "mono-mlp", "with a scratchpad, minus without"),
+        ("MAML", f"{team}-maml", team, "with MAML, minus the team"),
+        ("Test-time adaptation", f"{team}-adaptation", team, "with adaptation, minus the team"),
+        ("A learned curriculum", f"{team}-curriculum", team, "with the curriculum, minus uniform tasks"),
+        ("Our PPO instead of SB3's", plain, "sb3-ppo", f"the same inputs, {critic}"),
+        ("Knowing the task", "sb3-ppo-oracle", "sb3-ppo", "shown the task, minus not shown"),
+    ]
 
 
 def _ranked(summaries: Sequence[MethodSummary]) -> Ranked:

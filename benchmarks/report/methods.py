@@ -81,9 +81,10 @@ _DASHES: tuple[Dash, ...] = ("solid", "dashed", "dashdot", "dotted")
 _LADDER = (
     "team-gru", "team-mlp", "mono-gru", "mono-lstm", "mono-mamba", "mono-transformer", "team-lstm",
     "team-mamba", "team-transformer", "sb3-sac", "sb3-recurrent-ppo", "sb3-shared-ppo", "team-s5-full",
-    "mono-s5-handicapped", "mono-s5-matched", "mono-s5-scratchpad", "mono-mlp-oracle", "sb3-td3", "sb3-a2c",
-    "sb3-tqc", "sb3-sac-oracle", "sb3-ppo-stacked", "team-s5-free", "team-s5-trust", "team-s5-maml",
-    "team-s5-adaptation", "team-s5-curriculum", "team-s5-reinforced",
+    "mono-s5-handicapped", "mono-s5-matched", "mono-mlp-scratchpad", "mono-mlp-oracle", "sb3-td3", "sb3-a2c",
+    "sb3-tqc", "sb3-sac-oracle", "sb3-ppo-stack", "team-s5-free", "team-s5-fixed-trust", "team-s5-maml",
+    "team-s5-adaptation", "team-s5-curriculum", "team-s5-reinforced", "mono-mlp-plain-critic",
+    "mono-s5-plain-critic", "team-s5-plain-critic", "mono-mlp-blind",
 )  # fmt: skip
 
 _CORES = {
@@ -111,14 +112,20 @@ _CHANGES = {
     "scratchpad": "with a scratchpad",
     "matched": "as many parameters as the team",
     "free": "messages cost nothing",
-    "trust": "trust fixed at 1/2",
+    "fixed-trust": "trust fixed at 1/2",
+    "plain-critic": "no privileged critic",
+    "blind": "told nothing of the task",
+    "without-state-modeling": "trained without state_modeling",
+    "without-meta-learning": "trained without meta_learning",
+    "without-adaptation": "trained without adaptation",
+    "without-coordinator": "trained without the coordinator",
     "maml": "MAML",
     "adaptation": "test-time adaptation",
     "curriculum": "learned curriculum",
     "reinforced": "messages learned by reward alone",
-    "stacked": "a stack of past observations",
+    "stack": "a stack of past observations",
 }
-_OTHER_RULES = {"full", "handicapped", "scratchpad", "free", "trust"}
+_OTHER_RULES = {"full", "handicapped", "scratchpad", "free", "trust", "without", "blind"}
 
 
 def methods_by_name(names: Iterable[str]) -> dict[str, Method]:
@@ -149,6 +156,9 @@ def _label(name: str) -> str:
         said, parts = [f"{who}, {_CORES[parts[0]]}"], parts[1:]
     else:
         return name
+    changes = "-".join(parts)
+    if changes in _CHANGES:
+        return f"{said[0]}, {_CHANGES[changes]}"
     return ", ".join([*said, *(_CHANGES[p] for p in parts)]) if all(p in _CHANGES for p in parts) else name
 
 

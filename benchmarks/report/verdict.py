@@ -27,7 +27,7 @@ STANDING = (
     "team is at most as good as the best possible single agent: a team can win in learning only."
 )
 # Share of simulated percentile bootstrap intervals that held the truth, by runs (docs/statistics.md).
-_BOOTSTRAP = {2: "about 50%", 3: "about 73%", 4: "about 86%", 5: "about 90%"}
+_BOOTSTRAP = {2: "about 50%", 3: "about 75%", 4: "about 86%", 5: "about 90%"}
 ENOUGH_SEEDS = 10
 OVERSPENT = 1.02  # a budget is met in whole iterations, so a little more is taken by everyone
 

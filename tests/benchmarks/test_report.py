@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from benchmarks import coverage
 from benchmarks.record_store import write_record
 from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timings
-from benchmarks.report import page, scale
+from benchmarks.report import page, scale, verdict
 from benchmarks.report.__main__ import main, write_report
 from benchmarks.report.fragment import Fragment
 from benchmarks.report.methods import methods_by_name
@@ -385,10 +386,14 @@ def test_methods_are_labelled_and_sorted_by_their_names():
     kinds = {"team-gru": "team", "team-s5-full": "variant", "mono-s5-handicapped": "variant"}
     kinds |= {"mono-mlp-oracle": "oracle", "team-gru-muted": "muted", "sb3-shared-ppo": "team"}
     kinds |= {"mono-lstm": "single", "sb3-recurrent-ppo": "single", "sb3-sac": "single"}
+    kinds |= {"team-s5-without-meta-learning": "variant", "mono-mlp-blind": "variant"}
+    kinds |= {"mono-s5-plain-critic": "single", "team-s5-fixed-trust": "variant", "sb3-ppo-stack": "single"}
     methods = methods_by_name(kinds)
     assert {name: method.kind for name, method in methods.items()} == kinds
     assert methods["mono-s5-handicapped"].label == "one agent, S5 memory, behind the team's channel"
     assert methods["team-gru-muted"].label == "five-role team, GRU memory, belief muted"
+    assert methods["team-s5-fixed-trust"].label == "five-role team, S5 memory, trust fixed at 1/2"
+    assert methods["sb3-ppo-stack"].label == "SB3 PPO, a stack of past observations"
     assert methods["sb3-recurrent-ppo"].label == "SB3 recurrent PPO"
     assert methods_by_name(["team-s5-something"])["team-s5-something"].label == "team-s5-something"
 
@@ -436,6 +441,18 @@ def test_the_price_list_holds_the_differences_that_can_be_had(tmp_path, table):
     assert "Not priced, for want of runs: Paying for bits (team-s5-free against team-s5)" in markdown
     # a variant under other rules is never the contestant of the answer
     assert "best single agent (one agent, S5 memory)" in markdown.split("**")[1]
+
+
+def test_the_share_that_the_caveat_names_is_the_measured_one():
+    for seeds in (3, 5):
+        for shape in ("normal", "skewed (minus an exponential)", "heavy tails (t, 3 df)"):
+            line = next(
+                line
+                for line in coverage.PAGE.read_text().splitlines()
+                if line.startswith(f"| percentile bootstrap over seeds (rliable) | {shape} |")
+            )
+            measured = float(line.split("|")[3 + coverage.SEEDS.index(seeds)].split("%")[0])
+            assert abs(measured - float(re.search(r"\d+", verdict._BOOTSTRAP[seeds])[0])) < 2
 
 
 def test_another_team_answers_where_there_is_no_s5_team(tmp_path, table):

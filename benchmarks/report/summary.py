@@ -415,11 +415,10 @@ def score_curves(records: Sequence[Record], reference: Reference | None) -> list
 
 def _change(evaluations: Sequence[Evaluation]) -> ChangeResponse | None:
     """From `phases` [N tasks, trials, 3] of the judged evaluations, where all of them have it."""
-    found = [getattr(evaluation, "phases", None) for evaluation in evaluations]
-    if not found or any(phases is None for phases in found):
+    runs = [evaluation.array_of_phases() for evaluation in evaluations]
+    if any(run is None or not np.isfinite(run).any(axis=(0, 1)).all() for run in runs):
         return None
-    values = np.array([np.nanmean(np.asarray(p, dtype=np.float64), axis=(0, 1)) for p in found])  # [R, 3]
-    return change_response(values) if np.isfinite(values).all() else None
+    return change_response([np.nanmean(run, axis=(0, 1)) for run in runs if run is not None])
 
 
 def _area(curves: Sequence[tuple[Array, Array]], until: float) -> Interval | None:

@@ -17,9 +17,7 @@ from benchmarks.report import page, scale, verdict
 from benchmarks.report.__main__ import main, write_report
 from benchmarks.report.fragment import Fragment
 from benchmarks.report.methods import methods_by_name
-from benchmarks.report.references import ReferenceTable
 from benchmarks.report.sections.films import MOST_BYTES
-from benchmarks.report.summary import summarise
 
 REFERENCES = {
     "PointDir-v0": {
@@ -494,24 +492,26 @@ def test_a_method_that_misses_a_scenario_is_shown_but_not_ranked(tmp_path, table
 
 
 def test_deficit_and_recovery_are_shown_where_records_have_phases(tmp_path, table):
-    record = fake("team-s5", 0)
-    judged = record.result.evaluations[0]
-    with_phases = Phased(**{name: getattr(judged, name) for name in Evaluation.__dataclass_fields__})
-    study = summarise(
-        [replace(record, result=replace(record.result, evaluations=(with_phases,)))], ReferenceTable({})
+    records = [with_phases(fake("team-s5", s), [2.0 + s, 0.5, 1.5]) for s in range(3)]
+    html, markdown = report(tmp_path, table, [*records, fake("mono-s5", 0)])
+    changed = rows(markdown, "Deficit")
+    assert list(changed) == ["team-s5"]
+    assert number(changed["team-s5"]["Before"]) == pytest.approx(3)
+    assert number(changed["team-s5"]["Deficit"]) == pytest.approx(2.5)
+    assert number(changed["team-s5"]["Recovered"]) == pytest.approx(
+        (1 / 1.5 + 1 / 2.5 + 1 / 3.5) / 3, abs=0.006
     )
-    change = study.scenarios[0].methods[0].change
-    assert (change.before.estimate, change.deficit.estimate) == (2.0, 1.5)
-    assert change.recovered.estimate == pytest.approx(2 / 3)
-    assert summarise([record], ReferenceTable({})).scenarios[0].methods[0].change is None
+    assert "reward in the shock" in html
 
 
-class Phased(Evaluation):
-    """An evaluation with the mean reward of a step before a change, in the shock and in the recovery."""
-
-    @property
-    def phases(self):
-        return np.broadcast_to([2.0, 0.5, 1.5], (*self.array().shape[:2], 3))
+def with_phases(record, phases):
+    """The record with mean rewards of a step by phase; one trial lacks a shock."""
+    judged = record.result.evaluations[0]
+    values = np.broadcast_to(phases, (*judged.array().shape[:2], 3)).copy()
+    values[0, 0, 1] = math.nan
+    nested = tuple(tuple(tuple(trial) for trial in task) for task in values.tolist())
+    evaluations = (replace(judged, phases=nested), *record.result.evaluations[1:])
+    return replace(record, result=replace(record.result, evaluations=evaluations))
 
 
 def test_films_are_embedded_with_their_captions(tmp_path, table):

@@ -16,6 +16,7 @@ from benchmarks.report.summary import (
     MethodSummary,
     ScenarioSummary,
     Study,
+    best_single,
     score_curves,
     score_difference,
 )
@@ -29,6 +30,7 @@ from benchmarks.stats import (
 )
 
 THRESHOLDS = 101  # of a performance profile
+MOST_LINES = 8  # of a figure over all scenarios
 CURVE_POINTS = 21  # of a curve over several scenarios
 
 
@@ -112,6 +114,21 @@ def muted_of(study: Study, team: str) -> str:
     return f"{team}-muted"
 
 
+def shown_first(study: Study) -> list[str]:
+    """The methods that a figure over all scenarios draws: with many, more lines would say less.
+
+    Those of the answer come first, then the oracle and the rest by rank, up to `MOST_LINES`.
+    """
+    complete, _ = ranking(study)
+    ranked = [entry.method.name for entry in complete]
+    team = team_of(study)
+    answer = [team, muted_of(study, team), best_single(study, team)]
+    first = [name for name in answer if name in ranked]
+    first += [entry.method.name for entry in complete if entry.method.kind == "oracle"][:1]
+    chosen = list(dict.fromkeys([*first, *ranked]))[:MOST_LINES]
+    return [name for name in ranked if name in chosen]
+
+
 def score_axis(study: Study) -> tuple[float, float]:
     """Ends of the axis on which all scores of a study are drawn."""
     ends = [0.0, 1.0]
@@ -186,7 +203,9 @@ def price_list(study: Study) -> tuple[list[PricedItem], list[str]]:
         beside = (team, matched, handicapped) if parts else ()
         difference = score_difference(study, first, second, beside)
         if difference is None:
-            missing.append(f"{what.removeprefix('... ')} ({first} against {second})")
+            missing.append(
+                f"{what.replace('... of which the', 'the part of the')} ({first} against {second})"
+            )
         else:
             items.append(PricedItem(what, reading, difference))
     return items, missing

@@ -94,13 +94,14 @@ SCRIPT = r"""
   }
 
   // Legends: a press hides or shows a method in every figure.
+  const turn = (name, on) => {
+    all(`button.toggle[data-method="${name}"]`).forEach(button => button.setAttribute("aria-pressed", on));
+    all(`.series.${name}`).forEach(group => group.classList.toggle("off", !on));
+  };
   for (const button of all("button.toggle")) {
-    button.addEventListener("click", () => {
-      const on = button.getAttribute("aria-pressed") !== "true";
-      const name = button.dataset.method;
-      all(`button.toggle[data-method="${name}"]`).forEach(other => other.setAttribute("aria-pressed", on));
-      all(`.series.${name}`).forEach(group => group.classList.toggle("off", !on));
-    });
+    const name = button.dataset.method;
+    button.addEventListener("click", () => turn(name, button.getAttribute("aria-pressed") !== "true"));
+    if ("minor" in button.dataset) turn(name, false);
   }
 
   // In print everything is open.

@@ -46,6 +46,7 @@ code{font:.86em ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",mo
 .contrasts .axis text{fill:var(--soft);font-size:12px}
 .zero{stroke:var(--soft);stroke-width:1.2}
 .first{display:grid;grid-template-columns:minmax(0,8fr) minmax(0,5fr);gap:10px 30px;align-items:start;margin-top:14px}
+@media (min-width:1001px){.first>figure{position:sticky;top:10px}}
 nav{display:flex;flex-wrap:wrap;gap:4px 18px;border-top:1px solid var(--grid);border-bottom:1px solid var(--grid);padding:9px 0;margin:1.4rem 0 0;font-size:.86rem}
 nav a{text-decoration:none}nav a:hover{text-decoration:underline}
 .note{color:var(--warn);background:var(--warnwash);border-radius:8px;padding:10px 16px;margin:.8rem 0;max-width:none;overflow-wrap:anywhere}
@@ -156,7 +157,13 @@ footer{color:var(--soft);font-size:.84rem;padding-top:3rem;padding-bottom:3rem}
  *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
  .scroll{overflow:visible}
  tbody th{background:none}
- table{font-size:8.5pt}
+ table{font-size:8pt}
+ td{white-space:normal;padding-left:3px;padding-right:3px}
+ tbody th,.compact tbody th{min-width:6.5rem}
+ td.graphic{min-width:5rem}
+ .strip{min-width:60px}
+ .first .plot{max-width:11.5cm}
+ .chart text,.chart .label,.first .chart text,.first .chart .label{font-size:12.5px}
  .figures{grid-template-columns:1fr 1fr}
 }
 """

@@ -29,6 +29,7 @@ STANDING = (
 # Share of simulated percentile bootstrap intervals that held the truth, by runs (docs/statistics.md).
 _BOOTSTRAP = {2: "about 50%", 3: "about 75%", 4: "about 86%", 5: "about 90%"}
 ENOUGH_SEEDS = 10
+NAMED_SCENARIOS = 3  # in the answer; more are counted
 OVERSPENT = 1.02  # a budget is met in whole iterations, so a little more is taken by everyone
 
 
@@ -142,7 +143,9 @@ def _no_answer(study: Study) -> str:
 
 def _where(difference: Difference) -> str:
     budget = listed([steps(s) for s in difference.steps])
-    return f"After {budget} control steps on {listed(difference.scenarios)},"
+    names = difference.scenarios
+    where = listed(names) if len(names) <= NAMED_SCENARIOS else f"{len(names)} scenarios"
+    return f"After {budget} control steps on {where},"
 
 
 def _ceilings(study: Study) -> list[str]:

@@ -15,6 +15,8 @@ from benchmarks.report.summary import Difference, MethodSummary, Study
 from benchmarks.report.table import Cell, Row, Table, interval_cell, number_cell, strip
 from benchmarks.report.verdict import verdict
 
+DOTTED = 4  # scenarios; with as many, dots of all seeds would be a smear
+
 
 def answer(report: Report) -> Fragment:
     """The verdict, the ranking over all scored scenarios and the learning curves in score."""
@@ -43,12 +45,14 @@ def ranked_table(study: Study) -> Table:
     caption = (
         f"{where}. Score: 0 is random acting, 1 the agent that is shown the task; interquartile mean over "
         "seeds (the mean below four), with its 95% interval (Student's t over seeds). Place: what the "
-        "intervals leave open. Dots: seeds. Thin lines: random, oracle"
+        "intervals leave open. Thin lines: random, oracle"
     )
     blind = [s.reference.blind_score for s in scenarios if s.reference]
     ticks: tuple[float, ...] = (0.0, 1.0)
     if len(blind) == 1 and math.isfinite(blind[0]):
         ticks, caption = (0.0, blind[0], 1.0), caption + " and the blind ceiling"
+    if len(scenarios) < DOTTED:
+        caption += "; dots: seeds"
     rows = [
         Row(entry.method.name, entry.method.label, _cells(entry, domain, ticks), entry.method)
         for entry in [*complete, *partial]
@@ -61,7 +65,9 @@ def ranked_table(study: Study) -> Table:
 
 def _cells(entry: Ranked, domain: tuple[float, float], ticks: tuple[float, ...]) -> tuple[Cell, ...]:
     dots = (
-        tuple(score for scores in entry.run_scores for score in scores) if len(entry.run_scores) < 4 else ()
+        tuple(score for scores in entry.run_scores for score in scores)
+        if len(entry.run_scores) < DOTTED
+        else ()
     )
     graphic = strip(entry.score, domain, entry.method.css, points=dots, ticks=ticks)
     low, high = entry.places

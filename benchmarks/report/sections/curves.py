@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.report import numbers
 from benchmarks.report.chart import Drawing, Level, Series, line_chart
-from benchmarks.report.comparison import Curve, ranking, score_curve, scored
+from benchmarks.report.comparison import Curve, ranking, score_curve, scored, shown_first
 from benchmarks.report.fragment import Fragment, Report
 from benchmarks.report.summary import MethodSummary, ScenarioSummary
 from benchmarks.report.table import Cell, Row, Table, interval_cell
@@ -43,7 +43,10 @@ def score_figure(report: Report) -> Drawing | None:
     complete, _ = ranking(report.study)
     found: list[Curve] = []
     share = False
+    names = shown_first(report.study)
     for entry in complete:
+        if entry.method.name not in names:
+            continue
         curve, as_share = score_curve(report.study, entry.method.name)
         if curve is not None:
             found.append(curve)
@@ -68,9 +71,15 @@ def score_figure(report: Report) -> Drawing | None:
     )
     last = "; ".join(f"{c.method.label} {numbers.decimal(float(c.mean[-1]), places=2)}" for c in found)
     over = "" if len(scenarios) == 1 else f", mean over {len(scenarios)} scenarios"
+    rest = len(complete) - len(names)
+    more = (
+        f" Drawn are {len(names)} of {len(complete)} methods; all are under Scenario by scenario."
+        if rest
+        else ""
+    )
     return Drawing(
         "Learning",
-        f"Score on the validation tasks{over}. Line: mean over seeds; band: lowest to highest seed.",
+        f"Score on the validation tasks{over}. Line: mean over seeds; band: lowest to highest seed.{more}",
         f"Learning curves. Last validation score by method: {last}.",
         svg,
     )

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from benchmarks.report import numbers
 from benchmarks.report.chart import Drawing, Series, line_chart
-from benchmarks.report.comparison import THRESHOLDS, improvement, profile_of, ranking, score_axis, team_of
+from benchmarks.report.comparison import (
+    THRESHOLDS,
+    improvement,
+    profile_of,
+    ranking,
+    score_axis,
+    shown_first,
+    team_of,
+)
 from benchmarks.report.fragment import Fragment, Report
 from benchmarks.report.table import Cell, Row, Table, interval_cell
 
@@ -43,8 +51,9 @@ def profiles(report: Report) -> Fragment | None:
 def _figure(report: Report) -> Drawing:
     complete, _ = ranking(report.study)
     series, told = [], []
+    names = shown_first(report.study)
     for entry in complete:
-        if entry.method.kind == "reference":
+        if entry.method.kind == "reference" or entry.method.name not in names:
             continue
         profile = profile_of(report.study, entry)
         tips = tuple(

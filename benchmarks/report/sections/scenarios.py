@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from html import escape
 
 from benchmarks.report import numbers
+from benchmarks.report.comparison import shown_first
 from benchmarks.report.fragment import Fragment, Report
 from benchmarks.report.sections.adapting import episode_figure
 from benchmarks.report.sections.curves import return_figure
 from benchmarks.report.summary import MethodSummary, ScenarioSummary
 from benchmarks.report.table import Cell, Row, Table, interval_cell, marker
 
+CROWD = 10  # methods; with more of them a figure begins with the first ones
 OPEN_UP_TO = 3  # scenarios; with more of them the parts are closed at first
 
 
@@ -21,10 +24,11 @@ def scenarios(report: Report) -> Fragment | None:
         return None
     many = len(report.study.scenarios) > OPEN_UP_TO
     html, markdown = [], []
+    first = shown_first(report.study)
     for number, scenario in enumerate(report.study.scenarios):
         problem = f"no scores: no reference values: {scenario.problem}." if scenario.problem else ""
         note = f'<p class="note">{escape(problem)}</p>' if problem else ""
-        body = note + main_table(scenario).html() + _figures(scenario) + _others(scenario)
+        body = note + main_table(scenario).html() + _figures(scenario, first) + _others(scenario)
         name = escape(scenario.name)
         anchor = f"{report.prefix}scenario-{number}"
         html.append(
@@ -90,17 +94,23 @@ def _reference_rows(scenario: ScenarioSummary) -> list[tuple[float, Row]]:
     return rows
 
 
-def _figures(scenario: ScenarioSummary) -> str:
+def _figures(scenario: ScenarioSummary, first: Sequence[str]) -> str:
     figures = "".join(d.html() for d in (return_figure(scenario), episode_figure(scenario)) if d is not None)
     if not figures:
         return ""
-    return f'{legend(scenario)}<div class="figures">{figures}</div>'
+    return f'{legend(scenario, first)}<div class="figures">{figures}</div>'
 
 
-def legend(scenario: ScenarioSummary) -> str:
-    """Buttons that show and hide a method in every figure of the page."""
+def legend(scenario: ScenarioSummary, first: Sequence[str]) -> str:
+    """Buttons that show and hide a method in every figure of the page.
+
+    Where there are many methods, the script begins with those of `first` alone.
+    """
+    shown = [m.method.name for m in scenario.methods if m.runs]
+    minor = set(shown) - set(first) if len(shown) > CROWD and set(shown) & set(first) else set()
     items = "".join(
-        f'<li><button type="button" class="toggle" data-method="{m.method.variable}" aria-pressed="true">'
+        f'<li><button type="button" class="toggle" data-method="{m.method.variable}" aria-pressed="true"'
+        f"{' data-minor' if m.method.name in minor else ''}>"
         f"{marker(m.method)}{escape(m.method.label)}</button></li>"
         for m in scenario.methods
         if m.runs

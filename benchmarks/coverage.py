@@ -141,10 +141,10 @@ def _bootstrapped(runs: Array, rng: np.random.Generator) -> tuple[Array, Array]:
 ONE_METHOD: dict[str, Maker] = {
     "IQM \N{PLUS-MINUS SIGN} Student's t (the report)": lambda runs, rng: iqm_interval([runs]),
     "percentile bootstrap over seeds (rliable)": lambda runs, rng: bootstrap_interval(
-        [runs[:, None]], rng, replicates=REPLICATES
+        [runs[:, None]], rng, sampled_tasks=False, replicates=REPLICATES
     ),
     "percentile bootstrap over seeds and tasks": lambda runs, rng: bootstrap_interval(
-        [_tasks(runs, rng)], rng, sampled_tasks=True, replicates=REPLICATES
+        [_tasks(runs, rng)], rng, replicates=REPLICATES
     ),
     "BCa bootstrap over seeds": bca_interval,
     "bootstrap-t over seeds": bootstrap_t_interval,
@@ -152,7 +152,7 @@ ONE_METHOD: dict[str, Maker] = {
 TWO_METHODS: dict[str, Callable[[Array, Array, np.random.Generator], Interval]] = {
     "difference: Welch's t on IQMs (the report)": lambda a, b, rng: iqm_difference([a], [b]),
     "difference: percentile bootstrap over seeds": lambda a, b, rng: bootstrap_difference(
-        [a[:, None]], [b[:, None]], rng, replicates=REPLICATES
+        [a[:, None]], [b[:, None]], rng, sampled_tasks=False, replicates=REPLICATES
     ),
 }
 WIDER = 3.0  # the runs of the second method of a difference spread so much more

@@ -345,7 +345,11 @@ def _method(
         score=iqm_interval([scores.mean(axis=1)]) if scores is not None else None,
         run_scores=tuple(scores.mean(axis=1).tolist()) if scores is not None else (),
         episode_scores=_episode_scores(returns, reference),
-        bootstrapped=bootstrap_interval([scores], _generator("mean", *key)) if scores is not None else None,
+        bootstrapped=(
+            bootstrap_interval([scores], _generator("mean", *key), sampled_tasks=False)
+            if scores is not None
+            else None
+        ),
         levels=tuple(median_steps(curves, level) for level in LEVELS) if curves else (),
         area=_area(curves, until),
         stability=(

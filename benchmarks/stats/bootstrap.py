@@ -5,8 +5,8 @@ the interquartile mean (IQM) over runs; the value of several strata is the mean 
 with more seeds does not count for more. (Agarwal et al., "Deep Reinforcement Learning at the Edge of the
 Statistical Precipice", 2021, pool the runs of all tasks instead, which needs equally many runs everywhere.)
 
-An interval is a percentile interval over runs that are drawn with replacement within each stratum; with
-`sampled_tasks` the tasks are drawn too, crossed with the runs, for lists that are random samples. With few
+An interval is a percentile interval over runs that are drawn with replacement within each stratum and, with
+`sampled_tasks`, over tasks too, crossed with the runs: that is for lists that are random samples. With few
 runs it is too narrow (docs/statistics.md has the measured coverage), which is why the report prints the
 intervals of `benchmarks.stats.t_interval` and these beside them.
 """
@@ -58,7 +58,7 @@ def bootstrap_interval(
     strata: Sequence[ArrayLike],
     rng: np.random.Generator,
     *,
-    sampled_tasks: bool = False,
+    sampled_tasks: bool = True,
     replicates: int = 2000,
     confidence: float = 0.95,
 ) -> Interval:
@@ -67,12 +67,15 @@ def bootstrap_interval(
     Args:
         strata: One array [runs, tasks] for each scenario.
         rng: Source of the draws; the same state gives the same interval.
-        sampled_tasks: The tasks are a random sample, and the interval is to cover other tasks as well.
+        sampled_tasks: The tasks are a random sample, and the interval is to cover other tasks as well; else
+            the list is fixed, and an interval of one run is infinitely wide.
         replicates: Number of bootstrap samples.
         confidence: Share of the samples inside the interval.
     """
     arrays = [_checked(values) for values in strata]
     weights = [_task_weights(values.shape[1], replicates, rng, sampled_tasks) for values in arrays]
+    if not sampled_tasks and min(map(len, arrays)) < 2:
+        return Interval(_value(arrays), -math.inf, math.inf)
     return percentile_interval(_value(arrays), _resampled(arrays, weights, rng), confidence)
 
 
@@ -81,7 +84,7 @@ def bootstrap_difference(
     second: Sequence[ArrayLike],
     rng: np.random.Generator,
     *,
-    sampled_tasks: bool = False,
+    sampled_tasks: bool = True,
     same_tasks: bool = True,
     replicates: int = 2000,
     confidence: float = 0.95,
@@ -92,7 +95,8 @@ def bootstrap_difference(
         first: One array [runs, tasks] for each scenario.
         second: The same scenarios, in the same order.
         rng: Source of the draws.
-        sampled_tasks: The tasks are a random sample, and the interval is to cover other tasks as well.
+        sampled_tasks: The tasks are a random sample, and the interval is to cover other tasks as well; else
+            the list is fixed, and an interval of one run is infinitely wide.
         same_tasks: Both were judged on the same task lists, so that each sample has the same tasks in both.
             Runs are always drawn independently: equal seeds of two methods share nothing.
         replicates: Number of bootstrap samples.
@@ -111,6 +115,8 @@ def bootstrap_difference(
         theirs = ours
     else:
         theirs = [_task_weights(values.shape[1], replicates, rng, sampled_tasks) for values in seconds]
+    if not sampled_tasks and min(map(len, [*firsts, *seconds])) < 2:
+        return Interval(_value(firsts) - _value(seconds), -math.inf, math.inf)
     samples = _resampled(firsts, ours, rng) - _resampled(seconds, theirs, rng)
     return percentile_interval(_value(firsts) - _value(seconds), samples, confidence)
 

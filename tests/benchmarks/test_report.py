@@ -558,3 +558,39 @@ def test_many_records_are_measured(tmp_path):
     assert len(list((tmp_path / "records").iterdir())) == 60
     assert 0 < found["page_mb"] < 1
     assert set(found) >= {"read_s", "summarise_s", "page_s", "peak_gb"}
+
+
+def test_everything_that_can_be_wrong_at_once_still_gives_a_page(tmp_path, table, capsys):
+    """Mixed versions, a damaged file, lost runs, one seed, an unknown scenario, all in one folder."""
+    records = [fake("team-s5", s, version=f"4.{s}.0") for s in range(3)]
+    records += [fake("mono-s5", 0), fake("sb3-ppo", 0, final=(math.nan, 1))]
+    records += [fake("team-s5", 0, scenario="Unheard-v0"), fake("random", 0)]
+    broken = write_record(tmp_path, fake("mono-s5", 1))
+    broken.write_bytes(b"\xff\xfe{")
+    html, markdown = report(tmp_path, table, records)
+    Page(html)
+    for said in (
+        "Mixed versions: mujoco 4.0.0 / 4.1.0 / 4.2.0",
+        "Set aside while reading",
+        "1 of 1 runs gave returns that are not finite",
+        "the reference table has no Unheard-v0",
+        "one seed does not decide",
+        "1 to 3 seeds a method",
+    ):
+        assert said in markdown, said
+    assert rows(markdown)["mono-s5"]["Return, ep. 1"].endswith("(one seed)")
+    assert broken.name in capsys.readouterr().err
+
+
+def test_a_curve_with_holes_is_drawn_where_it_is_whole(tmp_path, table):
+    records = [fake("team-s5", s) for s in range(3)]
+    curve = tuple(
+        replace(point, returns=(math.nan, 1.0)) if i == 4 else point
+        for i, point in enumerate(records[0].result.curve)
+    )
+    records[0] = replace(records[0], result=replace(records[0].result, curve=curve))
+    html, markdown = report(tmp_path, table, records)
+    assert "nan" not in " ".join(re.findall(r' (?:d|x|y|data-at)="[^"]*"', html))
+    points = re.findall(r'class="series m-team-s5"[^>]*data-at="([^"]*)"', html)
+    assert {len(at.split()) for at in points} == {9, 101, 2}  # curves, profile, inner episodes
+    assert "Score while learning" in markdown

@@ -149,21 +149,26 @@ def test_a_censored_run_counts_as_infinitely_long():
 def test_fixed_tasks_take_no_part_in_the_interval():
     runs = np.array([1.0, 2.0, 4.0, 5.0, 9.0])
     spread = runs[:, None] + 100 * np.linspace(-1, 1, 7)[None]
-    plain = bootstrap_interval([runs[:, None]], np.random.default_rng(0))
-    with_tasks = bootstrap_interval([spread], np.random.default_rng(0))
+    plain = bootstrap_interval([runs[:, None]], np.random.default_rng(0), sampled_tasks=False)
+    with_tasks = bootstrap_interval([spread], np.random.default_rng(0), sampled_tasks=False)
     np.testing.assert_allclose([plain.low, plain.high], [with_tasks.low, with_tasks.high])
     sampled = bootstrap_interval([spread], np.random.default_rng(0), sampled_tasks=True)
     assert sampled.high - sampled.low > 5 * (plain.high - plain.low)
+    alone = bootstrap_interval([spread[:1]], np.random.default_rng(0), sampled_tasks=False)
+    assert not alone.bounded  # one run says nothing about the next
+    assert not bootstrap_difference(
+        [spread], [spread[:1]], np.random.default_rng(0), sampled_tasks=False
+    ).bounded
 
 
 def test_percentile_interval_of_rliable():
     """Both are Monte Carlo with 20,000 samples; rliable's own ends move by 0.004 from call to call."""
     rng = np.random.default_rng(0)
     assert interquartile_mean(FIRST) == pytest.approx(RLIABLE["iqm"], abs=1e-12)
-    one = bootstrap_interval([FIRST[:, :1]], rng, replicates=20_000)
+    one = bootstrap_interval([FIRST[:, :1]], rng, sampled_tasks=False, replicates=20_000)
     np.testing.assert_allclose([one.low, one.high], RLIABLE["iqm_interval_of_one_task"], atol=0.01)
     strata = [FIRST[:3, [k]] for k in range(4)]  # below four runs the IQM is the mean
-    several = bootstrap_interval(strata, rng, replicates=20_000)
+    several = bootstrap_interval(strata, rng, sampled_tasks=False, replicates=20_000)
     np.testing.assert_allclose(
         [several.low, several.high], RLIABLE["mean_interval_of_three_runs"], atol=0.004
     )
@@ -315,8 +320,9 @@ def test_steps_to_recover_by_hand():
     back = [1.0] * 5 + [0.0] * 4 + [1.0] * 6
     never = [1.0] * 5 + [0.0] * 10
     unhurt = [1.0] * 15
-    times = steps_to_recover([back, never, unhurt], [5, 5, 5], window=2)
-    assert times.tolist() == [6, math.inf, 0]  # steps 9 and 10 are the first two that are both good again
+    late = [1.0] * 7 + [0.0] * 2 + [1.0] * 6  # what was good before the loss is no recovery from it
+    times = steps_to_recover([back, never, unhurt, late], [5, 5, 5, 5], window=2)
+    assert times.tolist() == [6, math.inf, 0, 6]  # steps 9 and 10 are the first two that are both good again
     with pytest.raises(ValueError, match="after are needed"):
         steps_to_recover([[1.0, 2.0]], [1], window=5)
 

@@ -20,7 +20,8 @@ class ChangeResponse:
     Attributes:
         before: Mean reward of a step before the change.
         deficit: That minus the mean reward in the shock, right after the change.
-        recovered: Share of the deficit that is gone in the recovery; NaN where there was none to recover.
+        recovered: Share of the deficit that is gone in the recovery; NaN where a deficit is not shown, that
+            is where its interval or a single run reaches zero.
     """
 
     before: Interval
@@ -36,24 +37,22 @@ def adaptation_gain(episode_values: ArrayLike) -> Interval:
     return iqm_interval([values[:, -1] - values[:, 0]])
 
 
-def change_response(phases: ArrayLike, *, least_deficit: float = 0.0) -> ChangeResponse:
+def change_response(phases: ArrayLike) -> ChangeResponse:
     """Deficit and recovery after a fault or a switch.
 
     Args:
         phases: Mean reward of a step before the change, in the shock and in the recovery: [R, 3].
-        least_deficit: Deficits up to here count as none: nothing can be said to recover.
     """
     values = np.asarray(phases, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != 3:
         raise ValueError(f"phases of shape {values.shape}: give [runs, 3]: before, shock, recovery")
     before, shock, recovery = values.T
     deficit = before - shock
-    hurt = deficit > least_deficit
-    if hurt.all():
+    lost = iqm_interval([deficit])
+    recovered = Interval(math.nan, math.nan, math.nan)
+    if lost.low > 0 and (deficit > 0).all():  # a share of what may be nothing would be noise
         recovered = iqm_interval([(recovery - shock) / deficit])
-    else:
-        recovered = Interval(math.nan, math.nan, math.nan)
-    return ChangeResponse(iqm_interval([before]), iqm_interval([deficit]), recovered)
+    return ChangeResponse(iqm_interval([before]), lost, recovered)
 
 
 def steps_to_recover(

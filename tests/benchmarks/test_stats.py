@@ -306,10 +306,12 @@ def test_adaptation_gain_is_the_last_episode_minus_the_first():
 
 
 def test_change_response_by_hand():
-    response = change_response([[2.0, 1.0, 1.5], [4.0, 2.0, 4.0]])
+    response = change_response([[2.0, 1.0, 1.5], [4.0, 3.1, 4.0], [3.0, 1.9, 1.9]])
     assert response.before.estimate == pytest.approx(3)
-    assert response.deficit.estimate == pytest.approx(1.5)
-    assert response.recovered.estimate == pytest.approx((0.5 + 1) / 2)
+    assert response.deficit.estimate == pytest.approx((1 + 0.9 + 1.1) / 3)
+    assert response.recovered.estimate == pytest.approx((0.5 + 1 + 0) / 3)
+    unclear = change_response([[2.0, 1.0, 1.5], [4.0, 0.0, 4.0]])  # deficits 1 and 4: the interval holds 0
+    assert math.isnan(unclear.recovered.estimate)
     unhurt = change_response([[2.0, 1.0, 1.5], [1.0, 2.0, 2.0]])
     assert math.isnan(unhurt.recovered.estimate)  # there is nothing to recover in the second run
     with pytest.raises(ValueError, match="before, shock, recovery"):

@@ -45,7 +45,7 @@ def adapting(report: Report) -> Fragment | None:
         caption = (
             "Reward of a step before the change; deficit: that minus the reward in the shock (the first "
             "eighth of a trial after the change); recovered: share of the deficit that is made good "
-            "afterwards, given where every run lost something."
+            "afterwards, given where the interval of the deficit is above zero."
         )
         heads = ("Scenario", "Before", "Deficit", "Recovered")
         tables.append(Table(caption, heads, tuple(changes)))

@@ -20,9 +20,10 @@ from benchmarks.report.summary import summarise
 
 _EPILOG = """\
 The folder is one that `python -m benchmarks.run` wrote: it holds records/*.json, one file for each finished
-run. Written are DIRECTORY/report/index.html (one file, no network, light and dark) and
-DIRECTORY/report/report.md. Records that cannot be read are moved to DIRECTORY/records/damaged/ and named on
-the page. Exit code: 0 when the page was written, 2 when there is nothing to report.
+run, and, where they were made, films/ (`python -m benchmarks.films`) and emergence/. Written are
+DIRECTORY/report/index.html (one file, no network, light and dark) and DIRECTORY/report/report.md. Records
+that cannot be read are moved to DIRECTORY/records/damaged/ and named on the page. Exit code: 0 when the page
+was written, 2 when there is nothing to report.
 """
 
 

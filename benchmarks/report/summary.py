@@ -173,8 +173,8 @@ class Difference:
 
     @property
     def decided(self) -> bool:
-        """Whether the interval leaves out zero; never with one run, which says nothing about the next."""
-        return self.fewest_runs >= 2 and not self.interval.contains(0.0)
+        """Whether the interval leaves out zero; never with one run, whose interval is infinitely wide."""
+        return not self.interval.contains(0.0)
 
 
 def summarise(

@@ -20,7 +20,7 @@ from benchmarks.record_store import read_records
 from benchmarks.records import Record
 from benchmarks.report.methods import methods_by_name
 from benchmarks.report.references import default_path, read_references
-from benchmarks.stats import bootstrap_interval
+from benchmarks.stats import Interval, iqm_interval
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -41,12 +41,10 @@ def returns_table(records: Sequence[Record]) -> str:
         cells, last = [], np.empty((0, 0))
         for count in steps:
             last = np.stack([_judged(run, count) for run in runs])  # [seeds, tasks]
-            interval = bootstrap_interval([last], np.random.default_rng(0))
-            cells.append(f"{interval.estimate:.1f} ({interval.low:.1f} to {interval.high:.1f})")
+            cells.append(_told(iqm_interval([last.mean(axis=1)]), 1))
         score = "-"
         if reference is not None:
-            s = bootstrap_interval([reference.score(last)], np.random.default_rng(0))
-            score = f"{s.estimate:.2f} ({s.low:.2f} to {s.high:.2f})"
+            score = _told(iqm_interval([reference.score(last.mean(axis=1))]), 2)
         actor = runs[0].result.parameters.get("actor")
         speed = [r.timings.train_steps_per_cpu_s for r in runs if r.timings.train_steps_per_cpu_s]
         rows.append(
@@ -73,6 +71,13 @@ def returns_table(records: Sequence[Record]) -> str:
         *[row for _, row in rows],
     ]
     return "\n".join(lines)
+
+
+def _told(interval: Interval, places: int) -> str:
+    if not interval.bounded:
+        return f"{interval.estimate:.{places}f} (one seed)"
+    low, high = f"{interval.low:.{places}f}", f"{interval.high:.{places}f}"
+    return f"{interval.estimate:.{places}f} ({low} to {high})"
 
 
 def _judged(record: Record, count: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,8 @@ class Evaluation:
         actions: `mode` or `sampled`.
         tasks: Normalised coordinates of the tasks, [N, k].
         returns: Return of each inner episode, [N tasks, trials, K].
+        phases: Where the task changes in mid-trial: mean reward of a step before the change, in the shock and
+            in the recovery, [N tasks, trials, 3]; else None.
     """
 
     steps: int
@@ -104,10 +106,15 @@ class Evaluation:
     actions: str
     tasks: tuple[tuple[float, ...], ...]
     returns: tuple[tuple[tuple[float, ...], ...], ...]
+    phases: tuple[tuple[tuple[float, ...], ...], ...] | None = None
 
     def array(self) -> NDArray[np.float64]:
         """The returns as an array [N, trials, K]; NaN where a return was not finite."""
         return np.asarray(self.returns, dtype=np.float64)
+
+    def array_of_phases(self) -> NDArray[np.float64] | None:
+        """The rewards by phase [N, trials, 3], NaN where a trial has no such step; None without any."""
+        return None if self.phases is None else np.asarray(self.phases, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,12 @@ class Result:
                 f"{where}.tasks",
                 f"{len(evaluation.tasks)} tasks",
                 f"give one for each of the {shape[0]} rows of returns",
+            )
+            _require(
+                evaluation.phases is None or np.shape(evaluation.phases) == (*shape[:2], 3),
+                f"{where}.phases",
+                f"shape {np.shape(evaluation.phases or ())}",
+                "give [tasks][trials][3]: before, shock, recovery; or null",
             )
             _require(
                 evaluation.actions in ("mode", "sampled"),
@@ -216,6 +229,7 @@ class Record:
                         "actions": e.actions,
                         "tasks": _rounded(e.tasks),
                         "returns": _rounded(e.returns),
+                        **({} if e.phases is None else {"phases": _rounded(e.phases)}),
                     }
                     for e in result.evaluations
                 ],
@@ -268,6 +282,7 @@ class Record:
                         actions=e["actions"],
                         tasks=_floats(e["tasks"], "evaluations.tasks"),
                         returns=_floats(e["returns"], "evaluations.returns"),
+                        phases=_floats(e["phases"], "evaluations.phases") if e["phases"] else None,
                     )
                     for e in evaluations
                 ),
@@ -314,12 +329,13 @@ def _floats(values: Any, name: str) -> Any:
 
 def _fields(parent: Mapping[str, Any], name: str, names: Mapping[str, Any]) -> dict[str, Any]:
     values = _mapping(parent.get(name), name)
-    missing = sorted(set(names) - set(values))
+    optional = {key for key, field_ in names.items() if getattr(field_, "default", MISSING) is not MISSING}
+    missing = sorted(set(names) - set(values) - optional)
     _require(not missing, name, f"without {', '.join(missing)}", "every field of the schema is needed")
     for key in ("curve", "evaluations"):
         if key in names:
             _require(isinstance(values[key], list), f"{name}.{key}", values[key], "give a list")
-    return {key: values[key] for key in names}
+    return {key: values.get(key) for key in names}
 
 
 def _mapping(value: Any, name: str) -> dict[str, Any]:

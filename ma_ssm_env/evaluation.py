@@ -33,12 +33,15 @@ class Evaluation:
         returns: plain task return of each inner episode [N, trials, K].
         bits: mean nominal bits a step that the team sent [N, trials]; zeros for the twin.
         steps: control steps that it took.
+        phases: where the task changes in mid-trial: mean plain reward of a step before the change, in the
+            shock and in the recovery [N, trials, 3], NaN where a trial has no such step; else None.
     """
 
     tasks: NDArray[np.float64]
     returns: NDArray[np.float64]
     bits: NDArray[np.float64]
     steps: int
+    phases: NDArray[np.float64] | None = None
 
 
 def evaluate(
@@ -70,11 +73,12 @@ def evaluate(
     repeated = np.repeat(tasks, trials, axis=0)
     rng = np.random.default_rng(policy_seed)
     if isinstance(players, Mapping):
-        returns, bits, steps = _play_team(found, players, repeated, seed, rng, options)
+        record, bits, steps = _play_team(found, players, repeated, seed, rng, options)
     else:
-        returns, bits, steps = _play_twin(found, players, repeated, seed, rng, options)
+        record, bits, steps = _play_twin(found, players, repeated, seed, rng, options)
     shape = (len(tasks), trials)
-    return Evaluation(tasks, returns.reshape(*shape, -1), bits.reshape(shape), steps)
+    phases = record.phases.reshape(*shape, -1) if found.variation.changes else None
+    return Evaluation(tasks, record.returns.reshape(*shape, -1), bits.reshape(shape), steps, phases)
 
 
 def _play_twin(
@@ -84,7 +88,7 @@ def _play_twin(
     seed: int,
     rng: np.random.Generator,
     options: dict[str, Any],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+) -> tuple[_Returns, NDArray[np.float64], int]:
     env = SingleAgentVectorEnv(scenario, len(tasks), **options)
     record = _Returns(len(tasks), env.options.episodes_per_trial)
     observations, _ = env.reset(seed=seed, options={"task": tasks})
@@ -92,10 +96,11 @@ def _play_twin(
     steps = 0
     while record.running:
         actions, memory = policy.act(observations, memory, rng)
-        observations, _, ended, _, infos = env.step(actions)
+        observations, rewards, ended, _, infos = env.step(actions)
         steps += int(record.playing.sum())
+        record.hear(infos.get("task_reward", rewards), infos["phase"])
         record.add(infos["episode_ended"], infos["episode_return"], ended)
-    return record.returns, np.zeros(len(tasks)), steps
+    return record, np.zeros(len(tasks)), steps
 
 
 def _play_team(
@@ -105,7 +110,7 @@ def _play_team(
     seed: int,
     rng: np.random.Generator,
     options: dict[str, Any],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+) -> tuple[_Returns, NDArray[np.float64], int]:
     unknown = [role for role in players if role not in AGENTS.values()]
     if unknown:
         raise ValueError(
@@ -127,21 +132,34 @@ def _play_team(
         observations, _, ended, _, infos = env.step(actions)
         bits += np.where(record.playing, infos["bits"], 0.0)
         steps += record.playing
+        record.hear(infos["task_reward"], infos["phase"])
         record.add(infos["episode_ended"], infos["episode_return"], ended[env.agents[0]])
-    return record.returns, bits / steps, int(steps.sum())
+    return record, bits / steps, int(steps.sum())
 
 
 class _Returns:
-    """Collects the returns of one trial a world; worlds that are through play on unheard."""
+    """Collects returns and rewards of one trial a world; worlds that are through play on unheard."""
 
     def __init__(self, count: int, episodes: int) -> None:
         self.returns = np.zeros((count, episodes))
         self.playing = np.ones(count, dtype=bool)
         self._episode = np.zeros(count, dtype=np.int64)
+        self._sums, self._counts = np.zeros((count, 3)), np.zeros((count, 3))
 
     @property
     def running(self) -> bool:
         return bool(self.playing.any())
+
+    @property
+    def phases(self) -> NDArray[np.float64]:
+        """Mean reward of a step in each phase [B, 3]; NaN where there was none."""
+        heard = self._counts > 0
+        return np.where(heard, self._sums / np.where(heard, self._counts, 1), np.nan)
+
+    def hear(self, rewards: NDArray[Any], phase: NDArray[np.int64]) -> None:
+        worlds = np.flatnonzero(self.playing)
+        self._sums[worlds, phase[worlds]] += rewards[worlds]
+        self._counts[worlds, phase[worlds]] += 1
 
     def add(
         self, ended: NDArray[np.bool_], returns: NDArray[np.float64], trial_ended: NDArray[np.bool_]

@@ -12,17 +12,18 @@ from pathlib import Path
 import benchmarks
 from benchmarks.record_store import read_records
 from benchmarks.records import Record
-from benchmarks.report.markdown import markdown_report
+from benchmarks.report.fragment import Report
 from benchmarks.report.methods import methods_by_name
-from benchmarks.report.page import Report, html_page
+from benchmarks.report.page import html_page, markdown_report
 from benchmarks.report.references import default_path, read_references
 from benchmarks.report.summary import summarise
 
 _EPILOG = """\
 The folder is one that `python -m benchmarks.run` wrote: it holds records/*.json, one file for each finished
-run. Written are DIRECTORY/report/index.html (one file, no network, light and dark) and
-DIRECTORY/report/report.md. Records that cannot be read are moved to DIRECTORY/records/damaged/ and named on
-the page. Exit code: 0 when the page was written, 2 when there is nothing to report.
+run, and, where they were made, films/ (`python -m benchmarks.films`) and emergence/. Written are
+DIRECTORY/report/index.html (one file, no network, light and dark) and DIRECTORY/report/report.md. Records
+that cannot be read are moved to DIRECTORY/records/damaged/ and named on the page. Exit code: 0 when the page
+was written, 2 when there is nothing to report.
 """
 
 
@@ -35,21 +36,23 @@ def write_report(directory: Path, *, beside: Path | None = None, references: Pat
 
     Args:
         directory: Folder with records.
-        beside: Folder with records computed earlier: shown in a part of their own, never in an aggregate of
-        the others. references: The reference table; by default the one of the environments' package.
+        beside: Folder with records computed earlier: shown in a part of their own, never in an aggregate
+            of the others.
+        references: The reference table; by default the one of the environments' package.
 
     Raises:
         ReportError: A folder is missing or has no record that can be read.
     """
-    records, said = _read(directory)
-    earlier, said_earlier = _read(beside) if beside is not None else ([], ())
+    records, said = read_folder(directory)
+    earlier, said_earlier = read_folder(beside) if beside is not None else ([], ())
     methods = methods_by_name(record.run.method for record in [*records, *earlier])
     table = read_references(references or default_path())
     report = Report(
         study=summarise(records, table, methods),
-        earlier=summarise(earlier, table, methods) if earlier else None,
         methods=methods,
+        directory=directory,
         warnings=(*said, *said_earlier),
+        earlier=summarise(earlier, table, methods) if earlier else None,
     )
     folder = directory / "report"
     folder.mkdir(exist_ok=True)
@@ -95,7 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _read(directory: Path) -> tuple[list[Record], tuple[str, ...]]:
+def read_folder(directory: Path) -> tuple[list[Record], tuple[str, ...]]:
+    """The records of a folder, and what was said while they were read (said on the console too).
+
+    Raises:
+        ReportError: The folder is missing or has no record that can be read.
+    """
     if not directory.is_dir():
         raise ReportError(f"{directory}: no such folder; name one that `python -m benchmarks.run` wrote")
     with warnings.catch_warnings(record=True) as caught:

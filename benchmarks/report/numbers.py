@@ -24,12 +24,38 @@ def decimal(value: float, *, signed: bool = False, places: int | None = None) ->
 
 
 def span(interval: Interval, *, signed: bool = False, places: int | None = None) -> str:
-    """The two ends of an interval."""
+    """The two ends of an interval; nothing where they are not known."""
+    if not interval.bounded:
+        return ""
     if places is None:
         size = max(abs(interval.low), abs(interval.high))
         places = 0 if size >= 100 else 1 if size >= 10 else 2
     low, high = (decimal(end, signed=signed, places=places) for end in (interval.low, interval.high))
     return f"{low} to {high}"
+
+
+def estimated(interval: Interval, *, signed: bool = False, places: int | None = None) -> str:
+    """A value with its interval: `0.72 [0.68, 0.77]`."""
+    value = decimal(interval.estimate, signed=signed, places=places)
+    if not interval.bounded:
+        return value
+    if places is None:
+        size = max(abs(interval.low), abs(interval.high))
+        places = 0 if size >= 100 else 1 if size >= 10 else 2
+    low, high = (decimal(end, signed=signed, places=places) for end in (interval.low, interval.high))
+    return f"{value} [{low}, {high}]"
+
+
+def plain(value: float) -> str:
+    """A round number, as axes write it."""
+    return f"{value:,g}".replace("-", MINUS)
+
+
+def p_value(value: float) -> str:
+    """A p value as it is read: `p = 0.03`, `p < 0.001`."""
+    if not math.isfinite(value):
+        return ""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
 
 
 def steps(value: float) -> str:

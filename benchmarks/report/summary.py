@@ -6,7 +6,7 @@ import json
 import math
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,20 @@ from benchmarks.report.methods import Method, methods_by_name
 from benchmarks.report.references import Reference, ReferenceTable
 from benchmarks.stats import (
     LEVELS,
+    ChangeResponse,
     Interval,
+    Stability,
     StepsToLevel,
-    bootstrap_difference,
+    adaptation_gain,
+    area_under_curve,
     bootstrap_interval,
+    change_response,
+    clearly_apart,
+    difference_p_value,
+    iqm_difference,
+    iqm_interval,
     median_steps,
+    stability,
 )
 
 Array = NDArray[np.float64]
@@ -56,7 +65,12 @@ class MethodSummary:
         score: Normalised score with its interval; None without usable references.
         run_scores: Score of each run.
         episode_scores: Score of each inner episode, by that episode's references.
+        bootstrapped: The score with the percentile bootstrap's interval over seeds, for comparison.
         levels: Steps to shares of the oracle's score; empty for a method without a curve or a score.
+        area: Score while learning, up to the shortest curve of the scenario; None without curve or score.
+        stability: Spread, drop and collapses; None without a curve or a score.
+        gain: Last inner episode minus the first, in return; None with one inner episode.
+        change: Deficit and recovery where the task changes in mid-trial and the records say so.
         others: Evaluations beside the judged one.
     """
 
@@ -72,7 +86,12 @@ class MethodSummary:
     score: Interval | None
     run_scores: tuple[float, ...]
     episode_scores: tuple[Interval | None, ...]
+    bootstrapped: Interval | None
     levels: tuple[StepsToLevel, ...]
+    area: Interval | None
+    stability: Stability | None
+    gain: Interval | None
+    change: ChangeResponse | None
     others: tuple[OtherEvaluation, ...]
 
     @property
@@ -84,6 +103,10 @@ class MethodSummary:
     def trained(self) -> bool:
         """Whether it learns at all."""
         return self.method.kind != "reference"
+
+    def median(self, value: Callable[[Record], float]) -> float:
+        """Median of something over the runs; NaN where no run has it."""
+        return _median(value(record) for record in self.records)
 
     @property
     def charged_steps(self) -> float:
@@ -146,11 +169,12 @@ class Difference:
     scenarios: tuple[str, ...]
     fewest_runs: int
     steps: tuple[int, ...]
+    p_value: float
 
     @property
     def decided(self) -> bool:
-        """Whether the interval leaves out zero; never with one run, which says nothing about the next."""
-        return self.fewest_runs >= 2 and not self.interval.contains(0.0)
+        """Whether the interval leaves out zero; never with one run, whose interval is infinitely wide."""
+        return not self.interval.contains(0.0)
 
 
 def summarise(
@@ -171,28 +195,32 @@ def summarise(
     return Study(scenarios, tuple(records))
 
 
-def score_difference(study: Study, first: str, second: str) -> Difference | None:
-    """The difference of two methods' scores; None where no scenario has both."""
+def score_difference(study: Study, first: str, second: str, beside: Sequence[str] = ()) -> Difference | None:
+    """The difference of two methods' scores; None where no scenario has both.
+
+    Args:
+        study: The records of a folder.
+        first: Name of a method.
+        second: Name of the method whose score is taken off.
+        beside: Only scenarios that have these too are taken, so that several differences add up.
+    """
     pairs = [
         (scenario, a, b)
         for scenario in study.scenarios
         if (a := scenario.find(first)) and (b := scenario.find(second)) and scenario.reference
+        if all(scenario.find(name) for name in beside)
     ]
     if not pairs:
         return None
-    interval = bootstrap_difference(
-        [_task_scores(scenario, a) for scenario, a, _ in pairs],
-        [_task_scores(scenario, b) for scenario, _, b in pairs],
-        _generator("difference", first, second),
-        same_tasks=all(a.tasks == b.tasks for _, a, b in pairs),
-    )
+    scores = [a.run_scores for _, a, _ in pairs], [b.run_scores for _, _, b in pairs]
     return Difference(
         pairs[0][1].method,
         pairs[0][2].method,
-        interval,
+        iqm_difference(*scores),
         tuple(scenario.name for scenario, _, _ in pairs),
         min(min(a.runs, b.runs) for _, a, b in pairs),
         tuple(sorted({summary.steps for _, a, b in pairs for summary in (a, b)})),
+        difference_p_value(*scores),
     )
 
 
@@ -234,11 +262,13 @@ def _scenario(
             )
             continue
         by_method[record.run.method].append(record)
+    chosen = {key: _one_configuration(key, group, notes) for key, group in by_method.items()}
+    ends = [r.result.curve[-1].steps for group in chosen.values() for r in group if r.result.curve]
+    until = float(min(ends, default=0))
     summaries = [
         summary
-        for key, group in by_method.items()
-        if (summary := _method(name, methods[key], _one_configuration(key, group, notes), reference, notes))
-        is not None
+        for key, group in chosen.items()
+        if (summary := _method(name, methods[key], group, reference, notes, until)) is not None
     ]
     summaries.sort(key=lambda m: (m.runs == 0, -(m.mean.estimate if m.mean else 0.0), m.method.name))
     return ScenarioSummary(name, inner_episodes, reference, problem, tuple(summaries), tuple(notes))
@@ -264,7 +294,12 @@ def _one_configuration(method: str, records: Sequence[Record], notes: list[str])
 
 
 def _method(
-    scenario: str, method: Method, records: Sequence[Record], reference: Reference | None, notes: list[str]
+    scenario: str,
+    method: Method,
+    records: Sequence[Record],
+    reference: Reference | None,
+    notes: list[str],
+    until: float,
 ) -> MethodSummary | None:
     judged = [(record, evaluation) for record in records if (evaluation := _judged(record)) is not None]
     if len(judged) < len(records):
@@ -289,9 +324,11 @@ def _method(
     kept = tuple(record for record, _ in finite)
     if not finite:
         return MethodSummary(
-            method, (), failed, 0, "mode", (), np.empty((0, 0, 0)), (), None, None, (), (), (), ()
+            method, (), failed, 0, "mode", (), np.empty((0, 0, 0)), (), None, None, (), (), None, (), None,
+            None, None, None, ()
         )  # fmt: skip
     returns = np.stack([e.array().mean(axis=1) for _, e in finite])  # [R, N, K]
+    curves = score_curves(kept, reference)
     mean = returns.mean(axis=2)
     scores = reference.score(mean) if reference else None
     key = (scenario, method.name)
@@ -303,13 +340,26 @@ def _method(
         actions=finite[0][1].actions,
         tasks=finite[0][1].tasks,
         returns=returns,
-        episodes=_episode_intervals(returns, *key),
-        mean=bootstrap_interval([mean], _generator("mean", *key)),
-        score=bootstrap_interval([scores], _generator("mean", *key)) if scores is not None else None,
+        episodes=_episode_intervals(returns),
+        mean=iqm_interval([mean.mean(axis=1)]),
+        score=iqm_interval([scores.mean(axis=1)]) if scores is not None else None,
         run_scores=tuple(scores.mean(axis=1).tolist()) if scores is not None else (),
-        episode_scores=_episode_scores(returns, reference, *key),
-        levels=_levels(kept, reference),
-        others=_others(kept, reference, *key),
+        episode_scores=_episode_scores(returns, reference),
+        bootstrapped=(
+            bootstrap_interval([scores], _generator("mean", *key), sampled_tasks=False)
+            if scores is not None
+            else None
+        ),
+        levels=tuple(median_steps(curves, level) for level in LEVELS) if curves else (),
+        area=_area(curves, until),
+        stability=(
+            stability(scores.mean(axis=1), [curve for _, curve in curves], lost=len(failed))
+            if curves and scores is not None
+            else None
+        ),
+        gain=adaptation_gain(returns.mean(axis=1)) if returns.shape[2] > 1 else None,
+        change=_change([e for record, e in finite]),
+        others=_others(kept, reference),
     )
 
 
@@ -320,7 +370,7 @@ def _judged(record: Record) -> Evaluation | None:
     return max(modes or tests, key=lambda e: e.steps, default=None)
 
 
-def _others(records: Sequence[Record], reference: Reference | None, *key: str) -> tuple[OtherEvaluation, ...]:
+def _others(records: Sequence[Record], reference: Reference | None) -> tuple[OtherEvaluation, ...]:
     groups: dict[tuple[str, str], list[Array]] = defaultdict(list)
     for record in records:
         last: dict[tuple[str, str], Evaluation] = {}
@@ -333,51 +383,55 @@ def _others(records: Sequence[Record], reference: Reference | None, *key: str) -
     for (split, actions), arrays in sorted(groups.items()):
         same = [a for a in arrays if a.shape == arrays[0].shape]
         returns = np.stack(same)
-        rng = _generator(split, actions, *key)
-        score = bootstrap_interval([reference.score(returns.mean(axis=2))], rng) if reference else None
-        others.append(
-            OtherEvaluation(
-                split, actions, len(same), _episode_intervals(returns, split, actions, *key), score
-            )
-        )
+        score = iqm_interval([reference.score(returns.mean(axis=(1, 2)))]) if reference else None
+        others.append(OtherEvaluation(split, actions, len(same), _episode_intervals(returns), score))
     return tuple(others)
 
 
-def _episode_intervals(returns: Array, *key: str) -> tuple[Interval, ...]:
-    return tuple(
-        bootstrap_interval([returns[:, :, k]], _generator("episode", *key)) for k in range(returns.shape[2])
-    )
+def _episode_intervals(returns: Array) -> tuple[Interval, ...]:
+    return tuple(iqm_interval([episode]) for episode in returns.mean(axis=1).T)
 
 
-def _episode_scores(returns: Array, reference: Reference | None, *key: str) -> tuple[Interval | None, ...]:
+def _episode_scores(returns: Array, reference: Reference | None) -> tuple[Interval | None, ...]:
     if reference is None:
         return ()
     scores: list[Interval | None] = []
     for k, (random, oracle) in enumerate(zip(reference.random, reference.oracle, strict=True)):
-        gap = oracle - random
-        usable = gap > 0.05 * (abs(oracle) + abs(random))
-        values = (returns[:, :, k] - random) / gap if usable else None
-        scores.append(
-            bootstrap_interval([values], _generator("episode", *key)) if values is not None else None
-        )
+        usable = clearly_apart(random, oracle)
+        values = (returns[:, :, k].mean(axis=1) - random) / (oracle - random) if usable else None
+        scores.append(iqm_interval([values]) if values is not None else None)
     return tuple(scores)
 
 
-def _levels(records: Sequence[Record], reference: Reference | None) -> tuple[StepsToLevel, ...]:
-    curves = [
+def score_curves(records: Sequence[Record], reference: Reference | None) -> list[tuple[Array, Array]]:
+    """(steps, normalised score) along the validation curve of each run that has one."""
+    if reference is None:
+        return []
+    return [
         (
-            [point.steps for point in record.result.curve],
+            np.array([point.steps for point in record.result.curve], dtype=np.float64),
             reference.score(np.array([np.mean(point.returns) for point in record.result.curve])),
         )
         for record in records
-        if record.result.curve and reference is not None
+        if record.result.curve
     ]
-    return tuple(median_steps(curves, level) for level in LEVELS) if curves else ()
 
 
-def _task_scores(scenario: ScenarioSummary, summary: MethodSummary) -> Array:
-    assert scenario.reference is not None
-    return scenario.reference.score(summary.returns.mean(axis=2))
+def _change(evaluations: Sequence[Evaluation]) -> ChangeResponse | None:
+    """From `phases` [N tasks, trials, 3] of the judged evaluations, where all of them have it."""
+    runs = [evaluation.array_of_phases() for evaluation in evaluations]
+    if any(run is None or not np.isfinite(run).any(axis=(0, 1)).all() for run in runs):
+        return None
+    return change_response([np.nanmean(run, axis=(0, 1)) for run in runs if run is not None])
+
+
+def _area(curves: Sequence[tuple[Array, Array]], until: float) -> Interval | None:
+    areas = [
+        area_under_curve(steps, scores, until)
+        for steps, scores in curves
+        if np.isfinite(scores).all() and steps[0] > 0 and steps[-1] >= until
+    ]
+    return iqm_interval([areas]) if areas else None
 
 
 def _generator(*names: str) -> np.random.Generator:

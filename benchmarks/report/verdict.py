@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from benchmarks.report.methods import MUTED, TEAM
-from benchmarks.report.numbers import decimal, listed, span, steps
+from benchmarks.report.comparison import muted_of, price_list, ranking, team_of
+from benchmarks.report.numbers import decimal, listed, p_value, span, steps
 from benchmarks.report.summary import (
     Difference,
     MethodSummary,
@@ -26,8 +26,11 @@ STANDING = (
     "best possible "
     "team is at most as good as the best possible single agent: a team can win in learning only."
 )
-# Share of simulated nominal 95% intervals that held the truth, by runs (see benchmarks.stats.bootstrap).
-_COVERAGE = {2: "about 65%", 3: "about 77%", 4: "about 88%"}
+# Share of simulated percentile bootstrap intervals that held the truth, by runs (docs/statistics.md).
+_BOOTSTRAP = {2: "about 50%", 3: "about 75%", 4: "about 86%", 5: "about 90%"}
+ENOUGH_SEEDS = 10
+NAMED_SCENARIOS = 3  # in the answer; more are counted
+OVERSPENT = 1.02  # a budget is met in whole iterations, so a little more is taken by everyone
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,10 @@ class Verdict:
 
 def verdict(study: Study) -> Verdict:
     """The team against the best single agent, and against itself muted."""
-    opponent = best_single(study, TEAM)
-    main = score_difference(study, TEAM, opponent) if opponent else None
-    control = score_difference(study, TEAM, MUTED)
+    team = team_of(study)
+    opponent = best_single(study, team)
+    main = score_difference(study, team, opponent) if opponent else None
+    control = score_difference(study, team, muted_of(study, team))
     answer = _answer(main) if main else _no_answer(study)
     return Verdict(answer, _messages(control), tuple(d for d in (main, control) if d))
 
@@ -66,7 +70,7 @@ def limits(study: Study, overlap: Verdict) -> tuple[str, list[str]]:
             "luck."
         )
     lead.append(STANDING)
-    points = []
+    points = _aggregate_limits(study)
     for scenario in study.scenarios:
         points += [f"{scenario.name}: {note}" for note in _scenario_limits(scenario)]
     points += _mixtures(study)
@@ -87,14 +91,14 @@ def passed_ceiling(scenario: ScenarioSummary, summary: MethodSummary) -> bool | 
 def _answer(main: Difference) -> str:
     gap = main.interval
     opponent = f"the best single agent ({main.second.label})"
-    numbers = f"difference in normalised score {decimal(gap.estimate, signed=True, places=2)}, "
-    numbers += f"95% interval {span(gap, signed=True, places=2)}"
+    numbers = f"difference in normalised score {decimal(gap.estimate, signed=True, places=2)}"
     if main.fewest_runs < 2:
         contest = f"{_where(main)} one seed does not decide between the team and {opponent}"
-        return f"{contest}: {numbers}, over tasks only."
+        return f"{contest}: {numbers}, and with one seed there is no interval."
+    numbers += f", 95% interval {span(gap, signed=True, places=2)}, {p_value(main.p_value)}"
     numbers += f", from {main.fewest_runs} seeds"
     if not main.decided:
-        return f"{_where(main)} the intervals do not decide between the team and {opponent}: {numbers}."
+        return f"{_where(main)} the data do not decide between the team and {opponent}: {numbers}."
     side = "better" if gap.estimate > 0 else "worse"
     return f"{_where(main)} the five-role team did {side} than {opponent}: {numbers}."
 
@@ -105,9 +109,10 @@ def _messages(control: Difference | None) -> str:
             "There is no team with its belief muted to compare with, so nothing is said about communication."
         )
     gap = control.interval
-    ends = f"95% interval {span(gap, signed=True, places=2)}"
     if not control.decided:
-        why = "one seed does not decide it" if control.fewest_runs < 2 else "the interval includes zero"
+        one = control.fewest_runs < 2
+        ends = "one seed, no interval" if one else f"95% interval {span(gap, signed=True, places=2)}"
+        why = "one seed does not decide it" if one else "the interval includes zero"
         return (
             "Whether the team uses its messages is open: against the same team with its belief muted its "
             "score differs "
@@ -126,8 +131,9 @@ def _messages(control: Difference | None) -> str:
 
 def _no_answer(study: Study) -> str:
     names = {m.method.name for s in study.scenarios for m in s.methods if m.runs}
-    if TEAM not in names:
-        return f"No answer: there is no finished run of {TEAM} to compare."
+    team = team_of(study)
+    if team not in names:
+        return "No answer: there is no finished run of a team to compare."
     if not any(m.method.kind == "single" and m.runs for s in study.scenarios for m in s.methods):
         return "No answer: there is no finished run of a single agent to compare the team with."
     if not any(s.reference for s in study.scenarios):
@@ -137,7 +143,9 @@ def _no_answer(study: Study) -> str:
 
 def _where(difference: Difference) -> str:
     budget = listed([steps(s) for s in difference.steps])
-    return f"After {budget} control steps on {listed(difference.scenarios)},"
+    names = difference.scenarios
+    where = listed(names) if len(names) <= NAMED_SCENARIOS else f"{len(names)} scenarios"
+    return f"After {budget} control steps on {where},"
 
 
 def _ceilings(study: Study) -> list[str]:
@@ -194,20 +202,41 @@ def _ceilings(study: Study) -> list[str]:
 
 def _few_seeds(study: Study) -> list[str]:
     runs = [m.runs for s in study.scenarios for m in s.methods if m.trained and m.runs]
-    if not runs or min(runs) >= 5:
+    if not runs or min(runs) >= ENOUGH_SEEDS:
         return []
     fewest, most = min(runs), max(runs)
     seeds = f"{fewest} seed{'s' if fewest > 1 else ''}" if fewest == most else f"{fewest} to {most} seeds"
+    few = f"There {'is' if fewest == most == 1 else 'are'} {seeds} a method; a headline wants {ENOUGH_SEEDS}."
     if fewest == 1:
-        return [
-            f"There are {seeds} a method: where there is one, its interval covers tasks only and says "
-            "nothing about the next seed."
-        ]
+        return [f"{few} Where there is one, nothing is known about the next seed: no interval is given."]
+    known = _BOOTSTRAP.get(fewest, "less than 95%")
     return [
-        f"There are {seeds} a method: bootstrap intervals over so few are too narrow (in simulations a "
-        "nominal 95% "
-        f"interval over {fewest} seeds held the truth in {_COVERAGE.get(fewest, 'fewer than 90%')} of cases)."
+        f"{few} The intervals are Student's t over seeds, which holds the truth as often as it says, and so "
+        f"is wide; the percentile bootstrap that papers print would be narrower, and over {fewest} seeds "
+        f"holds the truth in {known} of cases instead of 95%."
     ]
+
+
+def _aggregate_limits(study: Study) -> list[str]:
+    points = []
+    complete, partial = ranking(study)
+    if partial:
+        points.append(
+            f"Not ranked, because they were not run on every scored scenario: "
+            f"{listed([entry.method.name for entry in partial])}."
+        )
+    tested = len(price_list(study)[0])
+    if tested > 1:
+        points.append(
+            f"The price list holds {tested} differences with a 95% interval each: that at least one of them "
+            f"misses the truth has a probability of up to {1 - 0.95**tested:.0%}."
+        )
+    if len(complete) > 1 and min(entry.runs for entry in complete) < ENOUGH_SEEDS:
+        points.append(
+            "Bands of the performance profiles and intervals of the probability of improvement are "
+            "percentile bootstrap over seeds, and too narrow with so few."
+        )
+    return points
 
 
 def _scenario_limits(scenario: ScenarioSummary) -> list[str]:
@@ -253,10 +282,10 @@ def _scenario_limits(scenario: ScenarioSummary) -> list[str]:
     over = [
         m.method.name
         for m in scenario.methods
-        if m.trained and any(r.result.charged_steps > r.run.budget for r in m.records)
+        if m.trained and any(r.result.charged_steps > OVERSPENT * r.run.budget for r in m.records)
     ]
     if over:
-        notes.append(f"charged more than the budget: {listed(over)}.")
+        notes.append(f"charged more than {OVERSPENT - 1:.0%} over the budget: {listed(over)}.")
     sampled = [m.method.name for m in scenario.methods if m.trained and m.runs and m.actions != "mode"]
     if sampled:
         notes.append(f"judged with sampled actions, not the mode: {listed(sampled)}.")

@@ -97,6 +97,7 @@ class _Evaluator:
                 actions=actions,
                 tasks=_nested(normalised),
                 returns=_nested(found.returns),
+                phases=None if found.phases is None else _nested(found.phases),
             )
         )
 

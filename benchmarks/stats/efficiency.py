@@ -73,6 +73,36 @@ def median_steps(curves: Sequence[tuple[ArrayLike, ArrayLike]], level: float) ->
     )
 
 
+def area_under_curve(steps: ArrayLike, scores: ArrayLike, until: float | None = None) -> float:
+    """Mean score while learning: the area under the curve from 0 to `until` steps, divided by `until`.
+
+    The curve is linear between checks and starts in (0, 0): a normalised score of 0 is random acting, and
+    before the first step nothing has been learned.
+
+    Args:
+        steps: Steps of the checks, increasing.
+        scores: Normalised score at each.
+        until: Where the area ends; the last check by default.
+
+    Raises:
+        ValueError: The curve ends before `until`, is empty, or has a score that is not finite.
+    """
+    steps_, scores_ = np.asarray(steps, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    if steps_.shape != scores_.shape or steps_.ndim != 1 or not len(steps_):
+        raise ValueError(f"steps {steps_.shape} and scores {scores_.shape}: give two lists of one length")
+    if np.any(np.diff(steps_) <= 0) or steps_[0] <= 0:
+        raise ValueError("steps that do not increase from above 0: order the curve by steps")
+    if not np.isfinite(scores_).all():
+        raise ValueError("curve with scores that are not finite: leave that run out, and say so")
+    end = float(steps_[-1]) if until is None else float(until)
+    if not 0 < end <= steps_[-1]:
+        raise ValueError(f"area until {end:g} of a curve that ends at {steps_[-1]:g}: give at most that")
+    x, y = np.concatenate([[0.0], steps_]), np.concatenate([[0.0], scores_])
+    inside = x < end
+    x, y = np.append(x[inside], end), np.append(y[inside], np.interp(end, x, y))
+    return float(np.trapezoid(y, x) / end)
+
+
 def _median(times: np.ndarray) -> float:
     ordered, middle = np.sort(times), len(times) // 2
     if len(times) % 2:

@@ -127,3 +127,19 @@ def test_errors_name_field_value_and_remedy():
         make_record(returns=(((1.0, 2.0), (1.0,)),))
     with pytest.raises(RecordError, match="give one for each of the 2 rows"):
         make_record(returns=(((1.0, 2.0),), ((1.0, 2.0),)))
+
+
+def test_rewards_by_phase_are_kept_where_there_are_any(tmp_path):
+    plain = make_record()
+    phases = (((1.23456789, -0.5, math.nan),),)
+    judged = replace(plain.result.evaluations[0], phases=phases)
+    changed = replace(plain, result=replace(plain.result, evaluations=(judged,)))
+    assert "phases" not in plain.to_json()["result"]["evaluations"][0]  # older records stay as they were
+    write_record(tmp_path, changed)
+    (read,) = read_records(tmp_path)
+    found = read.result.evaluations[0].phases[0][0]
+    assert found[:2] == (1.23457, -0.5)
+    assert math.isnan(found[2])
+    assert plain.result.evaluations[0].array_of_phases() is None
+    with pytest.raises(RecordError, match="before, shock, recovery"):
+        replace(plain.result, evaluations=(replace(judged, phases=(((1.0, 2.0),),)),))

@@ -265,3 +265,35 @@ def test_a_world_that_breaks_pays_the_worst_and_stops(
     assert found.steps == calm.steps - (K * H - BREAKS_AT - 1)
     # The mean over its own steps: counting the trial that follows would give 18 / 11 of it.
     assert found.bits[1, 0] == pytest.approx(calm.bits[1, 0], rel=0.3)
+
+
+@pytest.mark.parametrize("team", [False, True])
+def test_rewards_by_phase_are_those_of_a_single_environment(team: bool) -> None:
+    scenario, task = "PointSwitch-v0", 1
+    tasks = SCENARIOS[scenario].variation.tasks("test")[: task + 1]
+    found = evaluate(scenario, _team(scenario) if team else Counting(2), tasks=tasks, trials=1)
+    assert found.phases is not None
+    assert found.phases.shape == (2, 1, 3)
+    env: Any = parallel_env(scenario) if team else single_agent_env(scenario)
+    observations, _ = env.reset(seed=EVALUATION_SEED + task, options={"task": tasks[task]})
+    players = {f"{role}_0": player for role, player in _team(scenario).items()}
+    memory: dict[str, Any] = {agent: np.zeros((1, 1), np.float32) for agent in players}
+    alone, alone_memory = Counting(2), np.zeros((1, 1), np.float32)
+    heard: list[list[float]] = [[], [], []]
+    ended = False
+    while not ended:
+        if team:
+            actions = {}
+            for agent in env.agents:
+                action, memory[agent] = players[agent].act(observations[agent][None], memory[agent], None)
+                actions[agent] = action[0]
+            observations, _, _, _, infos = env.step(actions)
+            info = infos["coordinator_0"]
+            reward, ended = info["task_reward"], not env.agents
+        else:
+            action, alone_memory = alone.act(observations[None], alone_memory, None)
+            observations, reward, ended, _, info = env.step(action[0])
+        heard[info["phase"]].append(float(reward))
+    assert all(len(phase) > 40 for phase in heard)
+    np.testing.assert_allclose(found.phases[task, 0], [np.mean(phase) for phase in heard], rtol=1e-6)
+    assert evaluate("PointDir-v0", Counting(2), trials=1).phases is None

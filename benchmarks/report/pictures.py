@@ -1,0 +1,69 @@
+"""Pictures of a report: `python -m benchmarks.report.pictures runs/quick` (needs Chromium)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.report.chromium import Chromium, ChromiumError, find_chromium
+
+WIDTHS = (1280, 400)
+FIRST_SCREEN = {1280: 900, 400: 860}
+
+
+def take(directory: Path, out: Path) -> list[Path]:
+    """Pictures of a page: first screen and whole, wide and narrow, light and dark; and its print as PDF.
+
+    Raises:
+        ChromiumError: There is no browser, or it failed.
+        OSError: There is no page.
+    """
+    page = directory / "report" / "index.html"
+    if not page.is_file():
+        raise FileNotFoundError(f"{page}: no page; run `python -m benchmarks.report {directory}` first")
+    path = find_chromium()
+    if path is None:
+        raise ChromiumError("no Chromium is installed; on Debian: apt-get install chromium")
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    with Chromium(path) as browser:
+        for width in WIDTHS:
+            for dark in (False, True):
+                browser.open(page, width=width, height=FIRST_SCREEN[width], dark=dark)
+                stem = f"{width}-{'dark' if dark else 'light'}"
+                for name, full in ((f"{stem}-first.png", False), (f"{stem}-whole.png", True)):
+                    written.append(_write(out / name, browser.picture(full=full)))
+        browser.open(page)
+        written.append(_write(out / "printed.pdf", browser.printed()))
+    return written
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.report.pictures", description="Take pictures of a report in Chromium."
+    )
+    parser.add_argument("directory", type=Path, metavar="DIRECTORY", help="results folder with report/")
+    parser.add_argument("--out", type=Path, help="where they go (default: DIRECTORY/report/pictures)")
+    given = parser.parse_args(arguments)
+    try:
+        written = take(given.directory, given.out or given.directory / "report" / "pictures")
+    except (ChromiumError, OSError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(str(path) for path in written))
+    return 0
+
+
+def _write(path: Path, data: bytes) -> Path:
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside.write_bytes(data)
+    os.replace(beside, path)
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

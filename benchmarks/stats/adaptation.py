@@ -1,0 +1,87 @@
+"""Adaptation: what a trial gains on its start, and what a change in mid-trial costs and heals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from benchmarks.stats.bootstrap import Interval
+from benchmarks.stats.t_interval import iqm_interval
+
+
+@dataclass(frozen=True)
+class ChangeResponse:
+    """What a change in mid-trial does to the reward of a step.
+
+    Attributes:
+        before: Mean reward of a step before the change.
+        deficit: That minus the mean reward in the shock, right after the change.
+        recovered: Share of the deficit that is gone in the recovery; NaN where a deficit is not shown, that
+            is where its interval or a single run reaches zero.
+    """
+
+    before: Interval
+    deficit: Interval
+    recovered: Interval
+
+
+def adaptation_gain(episode_values: ArrayLike) -> Interval:
+    """Last inner episode minus the first, [R, K] -> IQM over runs with its interval."""
+    values = np.asarray(episode_values, dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] < 2:
+        raise ValueError(f"episode values of shape {values.shape}: give [runs, inner episodes], at least two")
+    return iqm_interval([values[:, -1] - values[:, 0]])
+
+
+def change_response(phases: ArrayLike) -> ChangeResponse:
+    """Deficit and recovery after a fault or a switch.
+
+    Args:
+        phases: Mean reward of a step before the change, in the shock and in the recovery: [R, 3].
+    """
+    values = np.asarray(phases, dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] != 3:
+        raise ValueError(f"phases of shape {values.shape}: give [runs, 3]: before, shock, recovery")
+    before, shock, recovery = values.T
+    deficit = before - shock
+    lost = iqm_interval([deficit])
+    recovered = Interval(math.nan, math.nan, math.nan)
+    if lost.low > 0 and (deficit > 0).all():  # a share of what may be nothing would be noise
+        recovered = iqm_interval([(recovery - shock) / deficit])
+    return ChangeResponse(iqm_interval([before]), lost, recovered)
+
+
+def steps_to_recover(
+    rewards: ArrayLike, changes: Sequence[int], *, share: float = 0.9, window: int = 10
+) -> NDArray[np.float64]:
+    """Steps from the change until the mean reward of the last `window` steps is back; infinity where never.
+
+    Back means: above the shock's lowest window by `share` of the way to the mean before the change.
+
+    Args:
+        rewards: Reward of each step of each trial, [B, T].
+        changes: The step at which each trial's task changed, [B].
+        share: How much of the loss must be made good.
+        window: Steps in the running mean; all after the change.
+    """
+    array = np.asarray(rewards, dtype=np.float64)
+    times = np.full(len(array), math.inf)
+    for i, (row, change) in enumerate(zip(array, changes, strict=True)):
+        if change < 1 or change + window > len(row):
+            raise ValueError(
+                f"change at step {change} of {len(row)}: a step before and {window} after are needed"
+            )
+        level = row[:change].mean()
+        means = np.convolve(row[change:], np.full(window, 1 / window), mode="valid")
+        lowest = means.min()
+        if lowest >= level:
+            times[i] = 0.0  # nothing was lost
+            continue
+        back = np.flatnonzero(means >= lowest + share * (level - lowest))
+        after = back[back >= int(means.argmin())]
+        times[i] = float(after[0] + window) if len(after) else math.inf
+    return times

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ma_ssm_env import ROLES, parallel_env, single_agent_env, vector_env
-from ma_ssm_env.blackboard import bits_per_dimension, combine, receive, snr
+from ma_ssm_env.blackboard import NOISE_BOUND, bits_per_dimension, channel_noise, combine, receive, snr
+from ma_ssm_env.roles import BOUNDS
 
 
 def channel(belief, rate, noise):
@@ -65,10 +66,23 @@ def test_error_of_the_channel_is_that_of_theory(rate):
 
 
 def test_received_belief_is_bounded():
-    noise = np.full((1, 8), 30.0, np.float32)
-    rates = np.linspace(-1, 1, 101, dtype=np.float32)
+    noise = np.full((1, 8), NOISE_BOUND, np.float32)
+    rates = np.linspace(-1, 1, 1001, dtype=np.float32)
     most = max(receive(np.ones((1, 8), np.float32), np.full((1, 1), r), noise).max() for r in rates)
-    assert most == 4.0
+    assert 3.9 < most < BOUNDS["received_belief"]
+
+
+def test_the_noise_of_the_channel_is_bounded():
+    class Extreme:
+        def standard_normal(self, shape, dtype):
+            return np.linspace(-30, 30, 8, dtype=dtype).reshape(shape)
+
+    drawn = channel_noise(Extreme(), (1, 8))
+    assert drawn.dtype == np.float32
+    assert drawn.min() == -np.float32(NOISE_BOUND)
+    assert drawn.max() == np.float32(NOISE_BOUND)
+    inside = np.abs(np.linspace(-30, 30, 8)) < NOISE_BOUND
+    np.testing.assert_array_equal(drawn[0, inside], np.linspace(-30, 30, 8, dtype=np.float32)[inside])
 
 
 @pytest.mark.parametrize("rate", [-1.0, 0.0, 0.7, 1.0])

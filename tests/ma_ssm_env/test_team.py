@@ -60,7 +60,8 @@ def test_world_of_a_batch_is_the_single_environment(scenario, assert_identical, 
     ends = assert_batch_is_singles(
         assert_identical, random_actions, scenario, 3, 5 * episodes * 3 + 2, horizon=5
     )
-    assert ends == 9
+    assert ends >= 9, "three trials of each world at least"
+    assert ends == 9 or scenario.startswith("InvertedPendulum"), "only a pole falls within five steps"
 
 
 @pytest.mark.parametrize(

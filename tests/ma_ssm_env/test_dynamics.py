@@ -276,7 +276,8 @@ def test_only_scenarios_that_need_it_have_models_of_their_own():
         env = single_agent_env(id, 2)
         env.reset(seed=0)
         batch = env.game.trials.physics._batch
-        expanded = {n for n in [*FIELDS, *CONSTANTS, "opt.gravity"] if batch.expanded(n) is not None}
+        names = {*FIELDS, *CONSTANTS, "opt.gravity", *scenario.variation.fields}
+        expanded = {name for name in names if batch.expanded(name) is not None}
         assert expanded >= set(scenario.variation.fields)
         if not {"body_mass", "actuator_gear"} & set(scenario.variation.fields):
             assert expanded == set(scenario.variation.fields), "and constants are derived for none of them"

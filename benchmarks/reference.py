@@ -23,8 +23,9 @@ import ma_ssm_env
 from baselines.reference import twin_floor
 from benchmarks.record_store import find_record
 from benchmarks.records import Record
-from benchmarks.runner.execute import plan, versions
+from benchmarks.runner.execute import plan
 from benchmarks.runner.schedule import run_all
+from benchmarks.runner.software import versions
 from benchmarks.runner.suites import Suite
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.scenarios import find_scenario

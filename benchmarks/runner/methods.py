@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 from baselines.reference import Floor, twin_floor
 from baselines.sb3 import Sb3Policy, sb3_ppo_config, train_sb3_ppo
@@ -18,6 +19,7 @@ from policies.cores import CoreConfig
 from policies.team import NetworkConfig, TeamNetwork
 from policies.train import players, train
 
+Kind = Literal["floor", "on-policy", "off-policy"]
 Players = Policy | Mapping[str, Policy]
 
 
@@ -35,13 +37,18 @@ class Job:
         scenario: id.
         seed: of the learner; also chooses the run's worlds.
         budget: control steps.
-        checkpoints: step counts at which players are handed out.
+        checkpoints: step counts at which players are handed out; those of a kept state are not among them.
+        kept: folder of the state that an interrupted run left, to go on from; None for a fresh run.
+        keep: called at every boundary at which the method could go on later, after its checkpoints, with the
+            steps charged and a function that writes its state into a folder; says whether it was written.
     """
 
     scenario: str
     seed: int
     budget: int
     checkpoints: tuple[int, ...]
+    kept: Path | None = None
+    keep: Callable[[int, Callable[[Path], None]], bool] = lambda steps, write: False
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,8 @@ class Method:
         run: (job, report, progress) -> numbers of trained parameters, and control steps charged.
         evaluation_options: options of the environment in evaluation.
         trains: whether it learns; floors do not.
+        resumes: whether an interrupted run goes on from its kept state; else it begins anew.
+        kind: `floor`; `on-policy` and `off-policy` learners get budgets of their own in token suites.
     """
 
     cost: float
@@ -61,6 +70,8 @@ class Method:
     run: Callable[[Job, Report, Callable[[int], None]], tuple[dict[str, int], int]]
     evaluation_options: dict[str, Any] = field(default_factory=dict)
     trains: bool = True
+    resumes: bool = False
+    kind: Kind = "on-policy"
 
 
 def _floor(floor: Floor) -> Method:
@@ -70,7 +81,7 @@ def _floor(floor: Floor) -> Method:
         progress(job.budget)
         return {}, 0
 
-    return Method(0.01, lambda scenario, budget: {"floor": floor}, run, trains=False)
+    return Method(0.01, lambda scenario, budget: {"floor": floor}, run, trains=False, kind="floor")
 
 
 def _sb3_ppo(reveal_task: bool) -> Method:

@@ -13,6 +13,7 @@ from benchmarks.report.references import read_references
 from benchmarks.runner.execute import plan
 from benchmarks.runner.methods import METHODS
 from benchmarks.runner.schedule import Done
+from benchmarks.runner.software import versions
 from benchmarks.runner.suites import Suite
 from ma_ssm_env import SCENARIOS, random_policy
 from ma_ssm_env.evaluation import evaluate
@@ -55,7 +56,7 @@ def record(run, first, second):
     )
     return Record(
         run,
-        {"mujoco": "4"},
+        versions(),
         Result({"actor": 1}, run.budget, (), evaluations),
         Timings({"cpu": "x"}, 1.0, 1.0, 1.0, "2026-01-01T00:00:00Z"),
     )

@@ -2,9 +2,9 @@
 
 import dataclasses
 import json
+import multiprocessing
 import os
 import platform
-import queue
 import signal
 import subprocess
 import sys
@@ -21,7 +21,7 @@ from benchmarks.record_store import find_record, read_records, record_path
 from benchmarks.records import record_key
 from benchmarks.report.__main__ import main as report
 from benchmarks.run import main
-from benchmarks.runner import schedule
+from benchmarks.runner import local
 from benchmarks.runner.execute import _Evaluator, execute, plan
 from benchmarks.runner.methods import METHODS, Job, Method, find_methods
 from benchmarks.runner.schedule import Done, run_all
@@ -204,8 +204,8 @@ class Here:
     def __init__(self):
         self.order = []
 
-    def Queue(self):
-        return queue.Queue()
+    def Pipe(self, duplex):
+        return multiprocessing.Pipe(duplex)
 
     def Process(self, target, args, daemon):
         assert daemon
@@ -221,7 +221,7 @@ class HereProcess:
         self.context.order.append((run.method, run.seed))
         if run.method == "killed":
             self.exitcode = -9
-            return
+            return  # its pipe ends when the scheduler closes the other end, as with a process that dies
         try:
             self.target(*self.args)
             self.exitcode = 0
@@ -241,7 +241,7 @@ class HereProcess:
 @pytest.fixture
 def here(monkeypatch):
     context = Here()
-    monkeypatch.setattr(schedule.multiprocessing, "get_context", lambda method: context)
+    monkeypatch.setattr(local.multiprocessing, "get_context", lambda method: context)
 
     def talks_and_fails(job, report, progress):
         for steps in range(0, job.budget, 50):

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sb3_contrib.tqc.policies import TQCPolicy
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecNormalize
 from stable_baselines3.sac.policies import SACPolicy
+from stable_baselines3.td3.policies import TD3Policy
 
 from baselines.global_streams import kept_global_streams
 from ma_ssm_env.policy import Memory
@@ -22,11 +24,12 @@ from ma_ssm_env.policy import Memory
 Float = NDArray[np.float32]
 
 POLICY_CLASSES: dict[str, type[BasePolicy]] = {
-    policy_class.__name__: policy_class for policy_class in (ActorCriticPolicy, SACPolicy)
+    policy_class.__name__: policy_class
+    for policy_class in (ActorCriticPolicy, SACPolicy, TD3Policy, TQCPolicy)
 }
 NETWORK_FILE, NORMALISER_FILE, MODE_FILE = "policy.pt", "normaliser.npz", "policy.json"
-CRITIC_PREFIXES = ("value_net.", "mlp_extractor.value_net.", "critic.")
-TARGET_PREFIX = "critic_target."
+CRITIC_PREFIXES = ("value_net.", "mlp_extractor.value_net.", "critic.", "lstm_critic.")
+TARGET_PREFIXES = ("critic_target.", "actor_target.")
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Sb3Policy:
         """Numbers of trained parameters of `actor` and `critic` (target networks are not counted)."""
         counts = {"actor": 0, "critic": 0}
         for name, value in self.network.named_parameters():
-            if not name.startswith(TARGET_PREFIX):
+            if not name.startswith(TARGET_PREFIXES):
                 counts["critic" if name.startswith(CRITIC_PREFIXES) else "actor"] += value.numel()
         return counts
 

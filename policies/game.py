@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ma_ssm_env import SingleAgentVectorEnv, TeamVectorEnv
+from ma_ssm_env.controls import team_vector_env, twin_vector_env
 from ma_ssm_env.roles import ACTING_ROLES, ROLE_TABLE
 
 AGENT = "agent"  # the one role of the twin
@@ -32,7 +32,7 @@ class Game:
         self.team, self.num_worlds = team, num_worlds
         self._env: Any
         if team:
-            self._env = TeamVectorEnv(scenario, num_worlds, **options)
+            self._env = team_vector_env(scenario, num_worlds, **options)
             self.roles = tuple(r for r in ACTING_ROLES if ROLE_TABLE[r].agent in self._env.agents)
             agents = {role: ROLE_TABLE[role].agent for role in self.roles}
             self.observation_fields = {r: self._env.observation_fields(a) for r, a in agents.items()}
@@ -44,7 +44,7 @@ class Game:
                 if agent not in agents.values()
             }
         else:
-            self._env = SingleAgentVectorEnv(scenario, num_worlds, **options)
+            self._env = twin_vector_env(scenario, num_worlds, **options)
             self.roles = (AGENT,)
             self.observation_fields = {AGENT: self._env.observation_fields()}
             self.action_fields = {AGENT: {"torque": slice(0, self._env.single_action_space.shape[0])}}

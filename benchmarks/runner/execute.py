@@ -15,7 +15,7 @@ import torch
 from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timings
 from benchmarks.runner.methods import METHODS, Job, Players
 from benchmarks.runner.software import host, versions
-from benchmarks.runner.suites import Suite
+from benchmarks.runner.suites import ALL, Suite
 from benchmarks.runner.unfinished import Kept, Unfinished
 from ma_ssm_env import __version__
 from ma_ssm_env.evaluation import evaluate
@@ -26,25 +26,30 @@ TEST_TRIALS, VALIDATION_TRIALS = 5, 2
 
 def plan(suite: Suite, command: str) -> list[Run]:
     """The runs of a suite, the longest first, so that the processes end together."""
-    runs = [
-        Run(
-            scenario=scenario,
-            method=method,
-            seed=seed,
-            budget=suite.budget,
-            suite=suite.name,
-            configuration={
-                **METHODS[method].configuration(scenario, suite.budget),
-                "judged": list(suite.judged),
-                "curve_points": suite.curve_points,
-            },
-            code=__version__,
-            command=command,
-        )
-        for scenario in suite.scenarios
-        for seed in range(suite.seeds)
-        for method in suite.methods
-    ]
+    methods = list(METHODS) if suite.methods == ALL else suite.methods
+    runs = []
+    for scenario in suite.scenarios:
+        for seed in range(suite.seeds):
+            for name in methods:
+                method = METHODS[name]
+                budget, judged = suite.of(name, method.kind)
+                configuration = {
+                    **method.configuration(scenario, budget),
+                    "judged": list(judged),
+                    "curve_points": suite.curve_points,
+                }
+                runs.append(
+                    Run(
+                        scenario=scenario,
+                        method=name,
+                        seed=seed,
+                        budget=budget,
+                        suite=suite.name,
+                        configuration=configuration,
+                        code=__version__,
+                        command=command,
+                    )
+                )
     return sorted(runs, key=lambda run: (-METHODS[run.method].cost, run.seed))
 
 

@@ -77,6 +77,15 @@ class Game:
         """The state of the worlds [B, S], for critics."""
         return torch.from_numpy(self._env.state())
 
+    def clone_state(self) -> dict[str, Any]:
+        """Everything that decides how the worlds go on, random streams included."""
+        state: dict[str, Any] = self._env.clone_state()
+        return state
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `clone_state` gave, bit for bit."""
+        self._env.restore_state(state)
+
     def _tensors(self, observations: Any) -> dict[str, Tensor]:
         if self.team:
             return {role: torch.from_numpy(observations[agent]) for role, agent in self._agents.items()}

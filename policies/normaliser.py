@@ -6,6 +6,9 @@ normalised: running statistics of messages would be a channel of their own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -86,6 +89,16 @@ class ReturnScale:
         self.var = (self.var * self.count + var * count + delta**2 * self.count * count / total) / total
         self.mean += delta * count / total
         self.count = total
+
+    def clone_state(self) -> dict[str, Any]:
+        """A copy of the statistics."""
+        statistics = {"mean": self.mean, "var": self.var, "count": self.count}
+        return {"running": self.running.numpy().copy(), **statistics}
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `clone_state` gave."""
+        self.running = torch.from_numpy(state["running"].copy())
+        self.mean, self.var, self.count = state["mean"], state["var"], state["count"]
 
     @property
     def scale(self) -> float:

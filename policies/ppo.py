@@ -18,8 +18,9 @@ Sources: Schulman et al. 2017; MAPPO, Yu et al. 2022; DIAL, Foerster et al. 2016
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,7 @@ from policies.normaliser import ReturnScale
 from policies.returns import generalised_advantages
 from policies.rollout import Rollout
 from policies.team import BELIEF, SENDER, TeamNetwork
+from policies.tensor_store import arrays_of, tensors_of
 
 Communication = Literal["reinforced", "differentiable"]
 
@@ -143,6 +145,21 @@ class Ppo:
             groups.append({"params": slow, "share": config.memory_learning_rate})
         self.optimiser = torch.optim.Adam(groups, lr=config.learning_rate, eps=1e-5, fused=True)
         self.return_scale = ReturnScale(config.num_worlds, config.gamma)
+
+    def clone_state(self) -> dict[str, Any]:
+        """A copy of all that learning goes on from, beside the networks: optimiser, reward scale."""
+        moments = self.optimiser.state_dict()["state"]
+        return {
+            "optimiser": {str(index): arrays_of(values) for index, values in moments.items()},
+            "return_scale": self.return_scale.clone_state(),
+        }
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `clone_state` gave, bit for bit."""
+        moments = {int(index): tensors_of(values) for index, values in state["optimiser"].items()}
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        self.return_scale.restore_state(state["return_scale"])
 
     def learn(self, rollout: Rollout, progress: float) -> dict[str, float]:
         """One iteration on `rollout`; `progress` in [0, 1] is the share of the budget that is spent.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from policies.game import Game
 from policies.team import SENDER, TeamNetwork, critic_input
+from policies.tensor_store import arrays_of, tensors_of
 
 
 @dataclass
@@ -121,6 +124,24 @@ class Collector:
             channel_noise=torch.stack(eps) if eps else None,
             episode_returns=returns,
         )
+
+    def clone_state(self) -> dict[str, Any]:
+        """Everything that decides how the worlds go on: they themselves, what was seen, and the memories."""
+        return {
+            "game": self.game.clone_state(),
+            "observations": arrays_of(self._observations),
+            "starts": arrays_of(self._starts),
+            "memories": arrays_of(self._memories),
+            "critic_memory": arrays_of(self._critic_memory),
+        }
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `clone_state` gave, bit for bit."""
+        self.game.restore_state(state["game"])
+        self._observations = tensors_of(state["observations"])
+        self._starts = tensors_of(state["starts"])
+        self._memories = tensors_of(state["memories"])
+        self._critic_memory = tensors_of(state["critic_memory"])
 
     def _last_value(self) -> Tensor:
         """V of the present observation; only used where no trial has just ended."""

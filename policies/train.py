@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import torch
 import tyro
@@ -24,14 +26,14 @@ from ma_ssm_env import Policy
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.options import make_options
 from ma_ssm_env.scenarios import find_scenario
-from policies import checkpoint
-from policies.config import WORLDS_OF_A_RUN, TrainConfig, tuned
+from policies import checkpoint, tensor_store, training_state
+from policies.config import TrainConfig, tuned
 from policies.cores import CoreConfig
-from policies.game import AGENT, Game
-from policies.ppo import Communication, Ppo, PpoConfig
+from policies.game import AGENT
+from policies.ppo import Communication, PpoConfig
 from policies.role_network import NetworkPolicy
-from policies.rollout import Collector
 from policies.team import NetworkConfig, TeamNetwork
+from policies.training import Training
 
 
 @dataclass
@@ -55,42 +57,54 @@ def train(
     config: TrainConfig,
     *,
     checkpoints: Sequence[int] = (),
+    on_start: Callable[[Training], None] | None = None,
     on_checkpoint: Callable[[int, TeamNetwork], None] | None = None,
     on_iteration: Callable[[int, Mapping[str, float]], None] | None = None,
+    state_folder: str | os.PathLike[str] | None = None,
+    state_every: float = 60.0,
 ) -> Trained:
     """Train by `config`.
+
+    With a `state_folder` the run can be stopped at any time and called again: it goes on from the last state
+    that was stored there, and ends in the same bits as a run that was never stopped. `on_checkpoint` is then
+    called once more for a checkpoint after which no state was stored yet, never for an older one.
 
     Args:
         config: what to train, on what.
         checkpoints: step counts; `on_checkpoint` is called after the first iteration at or past each, once
             for all that one iteration passed.
+        on_start: called once before the first iteration, with the run as it was made or taken up.
         on_checkpoint: (steps taken, network).
         on_iteration: (steps taken, metrics) after every iteration.
+        state_folder: where the training state is kept: stored at the start, after every checkpoint, at the
+            end, and every `state_every` seconds between.
+        state_every: seconds of wall time.
+
+    Raises:
+        ConfigurationError: the state in the folder is of another configuration.
+        FloatingPointError: the run diverged; what was stored before stays.
     """
-    find_scenario(config.scenario)
-    game = Game(config.scenario, config.ppo.num_worlds, config.team, config.options)
-    generator = torch.Generator().manual_seed(config.seed)
-    differentiable = config.communication == "differentiable"
-    network = TeamNetwork(game, config.network, differentiable, generator)
-    learner = Ppo(network, config.ppo, config.communication, generator)
-    collector = Collector(game, network, config.seed * WORLDS_OF_A_RUN, generator)
-    due, history, steps = sorted(checkpoints), [], 0
-    per_iteration = config.ppo.num_worlds * config.ppo.rollout
-    while steps < config.steps:
-        began = time.process_time()
-        rollout = collector.collect(config.ppo.rollout, config.ppo.segment)
-        collected = time.process_time()
-        metrics = learner.learn(rollout, steps / config.steps)
-        steps += per_iteration
-        metrics |= {"acting_s": collected - began, "learning_s": time.process_time() - collected}
-        history.append({"steps": float(steps), **metrics})
+    training = Training(config)
+    if state_folder is not None and not training_state.resume(state_folder, training):
+        training_state.save(state_folder, training)
+    if on_start is not None:
+        on_start(training)
+    due = sorted(count for count in checkpoints if count > training.steps)
+    stored = time.monotonic()
+    while not training.finished:
+        metrics = training.iterate()
         if on_iteration is not None:
-            on_iteration(steps, metrics)
-        if due and steps >= due[0]:
-            due = [count for count in due if count > steps]
+            on_iteration(training.steps, metrics)
+        reached = bool(due) and training.steps >= due[0]
+        if reached:
+            due = [count for count in due if count > training.steps]
             if on_checkpoint is not None:
-                on_checkpoint(steps, network)
-    return Trained(network, config, steps, history)
+                on_checkpoint(training.steps, training.network)
+        late = time.monotonic() - stored >= state_every
+        if state_folder is not None and (reached or late or training.finished):
+            training_state.save(state_folder, training)
+            stored = time.monotonic()
+    return Trained(training.network, config, training.steps, training.history)
 
 
 def players(network: TeamNetwork, deterministic: bool = True) -> Policy | dict[str, Policy]:
@@ -119,6 +133,7 @@ class Command:
         muted_roles: roles whose posts are received as 0 (teams).
         absent_roles: roles without an agent (teams).
         ppo: changes to the learner's settings, such as `learning_rate=3e-4`.
+        restart: begin anew where `out` holds a run, whose files are set aside; else that run is continued.
     """
 
     out: Path
@@ -134,6 +149,7 @@ class Command:
     muted_roles: tuple[str, ...] = ()
     absent_roles: tuple[str, ...] = ()
     ppo: tuple[str, ...] = field(default=())
+    restart: bool = False
 
 
 def configuration(command: Command) -> TrainConfig:
@@ -177,6 +193,10 @@ def _changes(pairs: Sequence[str]) -> dict[str, Any]:
     return changes
 
 
+def _metrics_line(steps: int, metrics: Mapping[str, float]) -> str:
+    return json.dumps({"steps": steps, **metrics} | {"steps": steps}) + "\n"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 when the run finished, 1 when it diverged, 2 on bad usage."""
     command = tyro.cli(Command, args=arguments)
@@ -186,17 +206,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     torch.set_num_threads(1)
-    command.out.mkdir(parents=True, exist_ok=True)
+    if command.restart:
+        aside = training_state.set_aside(command.out)
+        if aside is not None:
+            print(f"the earlier run is in {aside}")
+    elif training_state.holds_another_run(command.out):
+        print(f"{command.out} holds a run without a training state: --restart sets it aside", file=sys.stderr)
+        return 2
+    for change in training_state.changed_versions(command.out):
+        print(f"{change}: the bits may differ from those of a run without a stop")
     checkpoints = [round(config.steps * share / 10) for share in range(1, 11)]
-    with (
-        open(command.out / "metrics.jsonl", "w") as metrics_file,
-        tqdm(total=config.steps, unit="step", unit_scale=True) as bar,
-    ):
+    with ExitStack() as stack:
+        bar = stack.enter_context(tqdm(total=config.steps, unit="step", unit_scale=True))
+        metrics_file: IO[str]
+
+        def on_start(training: Training) -> None:
+            nonlocal metrics_file
+            if training.history:
+                bar.write(f"{command.out}: continuing after {training.steps} of {config.steps} steps")
+                bar.update(training.steps)
+            # A killed run has metrics of steps that will be taken again.
+            path = command.out / training_state.METRICS
+            lines = [_metrics_line(int(entry["steps"]), entry) for entry in training.history]
+            tensor_store.replace_file(path, "".join(lines).encode())
+            metrics_file = stack.enter_context(open(path, "a"))
 
         def on_iteration(steps: int, metrics: Mapping[str, float]) -> None:
             bar.update(steps - bar.n)
             bar.set_postfix({"return": f"{metrics['episode_return']:.1f}"})
-            print(json.dumps({"steps": steps, **metrics}), file=metrics_file, flush=True)
+            metrics_file.write(_metrics_line(steps, metrics))
+            metrics_file.flush()
 
         def on_checkpoint(steps: int, network: TeamNetwork) -> None:
             checkpoint.save(command.out, network, config, steps)
@@ -207,12 +246,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bar.write(f"{steps} steps: return per inner episode on validation tasks {returns}")
 
         try:
-            train(config, checkpoints=checkpoints, on_checkpoint=on_checkpoint, on_iteration=on_iteration)
+            train(
+                config,
+                checkpoints=checkpoints,
+                on_start=on_start,
+                on_checkpoint=on_checkpoint,
+                on_iteration=on_iteration,
+                state_folder=command.out,
+            )
         except FloatingPointError as error:
             kept = (command.out / checkpoint.FILE).exists()
             where = f"the last good checkpoint is in {command.out}" if kept else "before the first checkpoint"
             print(f"diverged: {error}; {where}", file=sys.stderr)
             return 1
+        except tensor_store.StoreError as error:
+            print(f"{error}; --restart sets it aside and begins anew", file=sys.stderr)
+            return 2
     print(f"checkpoint in {command.out}; judge it with: python -m policies.evaluate {command.out}")
     return 0
 

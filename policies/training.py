@@ -1,0 +1,85 @@
+"""A training run as an object: worlds, networks and learner, taken on an iteration at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from ma_ssm_env.scenarios import find_scenario
+from policies.config import WORLDS_OF_A_RUN, TrainConfig
+from policies.game import Game
+from policies.ppo import Ppo
+from policies.rollout import Collector
+from policies.team import TeamNetwork
+from policies.tensor_store import arrays_of, tensors_of
+
+
+class Training:
+    """A run that can be left after any iteration and taken up again.
+
+    Attributes:
+        config: what is trained, on what.
+        network: the networks.
+        steps: control steps that were taken.
+        history: metrics of every iteration, "steps" among them.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        find_scenario(config.scenario)
+        self.config = config
+        self.steps = 0
+        self.history: list[dict[str, float]] = []
+        game = Game(config.scenario, config.ppo.num_worlds, config.team, config.options)
+        self._generator = torch.Generator().manual_seed(config.seed)
+        differentiable = config.communication == "differentiable"
+        self.network = TeamNetwork(game, config.network, differentiable, self._generator)
+        self._learner = Ppo(self.network, config.ppo, config.communication, self._generator)
+        self._collector = Collector(game, self.network, config.seed * WORLDS_OF_A_RUN, self._generator)
+
+    @property
+    def finished(self) -> bool:
+        """The budget is spent."""
+        return self.steps >= self.config.steps
+
+    def iterate(self) -> dict[str, float]:
+        """One rollout and what is learned from it; returns its metrics.
+
+        Raises:
+            FloatingPointError: the loss is not finite; the run cannot go on from here.
+        """
+        config = self.config
+        began = time.process_time()
+        rollout = self._collector.collect(config.ppo.rollout, config.ppo.segment)
+        collected = time.process_time()
+        metrics = self._learner.learn(rollout, self.steps / config.steps)
+        self.steps += config.ppo.num_worlds * config.ppo.rollout
+        metrics |= {"acting_s": collected - began, "learning_s": time.process_time() - collected}
+        self.history.append({"steps": float(self.steps), **metrics})
+        return metrics
+
+    def clone_state(self) -> dict[str, Any]:
+        """A copy of everything that decides how the run goes on: nested dicts of arrays and numbers.
+
+        Parameters and observation statistics, the optimiser's moments, the reward scale, the torch
+        generator, the worlds with their random streams, and what the players saw and remember.
+        """
+        return {
+            "network": arrays_of(dict(self.network.state_dict())),
+            "learner": self._learner.clone_state(),
+            "generator": self._generator.get_state().numpy().copy(),
+            "collector": self._collector.clone_state(),
+            "steps": self.steps,
+            "history": [dict(entry) for entry in self.history],
+        }
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `clone_state` gave, in this or another run of the same configuration."""
+        self.network.load_state_dict(tensors_of(state["network"]))
+        self._learner.restore_state(state["learner"])
+        self._generator.set_state(torch.from_numpy(state["generator"].copy()))
+        self._collector.restore_state(state["collector"])
+        self.steps = state["steps"]
+        self.history = [dict(entry) for entry in state["history"]]

@@ -1,4 +1,4 @@
-"""Stable-Baselines3's A2C on the single-agent twin: one gradient step a short rollout, no second look at it."""
+"""Stable-Baselines3's A2C on the single-agent twin: one gradient step a short rollout."""
 
 from __future__ import annotations
 

@@ -1,14 +1,15 @@
 """Controls of the comparison: games that give one agent, or the team, just what the other has.
 
-- `handicap=True`: the twin's velocities and last reward come as the team's acting roles get them at best: one
-  step late and through a Gaussian channel of the same capacity. The fields keep their names and places.
-- `scratchpad=True`: the twin's agent has an extra action `scratch` of the belief's width, which it observes at
-  the next step (`last_scratch`), as a team without memory can loop information through the blackboard.
+- `handicap=True`: the twin's velocities and last reward come as the team's acting roles get them at best:
+  one step late and through a Gaussian channel of the same capacity. The fields keep their names and places.
+- `scratchpad=True`: the twin's agent has an extra action `scratch` of the belief's width, which it observes
+  at the next step (`last_scratch`), as a team without memory can loop information through the blackboard.
 - `fixed_trust=True`: the team's coordinator acts on the rate alone; trust is 1/2 whatever it says.
 
-The channel carries 64 nominal bits a step, as the team's does at full rate, in equal shares over the n numbers
-sent: R = 64 / n bits each. A sensed x is sent as asinh(x) / 3 (1 at x = 10), as velocities and rewards know no
-bound, and arrives as the blackboard's channel would give it. Noise is the world's own channel substream.
+The channel carries 64 nominal bits a step, as the team's does at full rate, in equal shares over the n
+numbers sent: R = 64 / n bits each. A sensed x is sent as asinh(x) / 3 (1 at x = 10), as velocities and
+rewards know no bound, and arrives as the blackboard's channel would give it. Noise is the world's own channel
+substream.
 """
 
 from __future__ import annotations
@@ -183,7 +184,8 @@ class FixedTrustTeam(_Around):
         self._agent = "coordinator_0"
         if self._agent not in env.agents:
             raise ValueError(
-                "option fixed_trust=True: the coordinator is absent, and trust is 1/2 without it; leave it out"
+                "option fixed_trust=True: the coordinator is absent, and trust is 1/2 without it; leave the "
+                "option out"
             )
         self._trust = env.action_fields(self._agent)["trust"]
 

@@ -1,4 +1,4 @@
-"""The table of methods. Adding one is a line of `METHODS`, or, for a new kind of learner, one file and its lines.
+"""The table of methods. Adding one is a line of `METHODS`; a new kind of learner is a file and its lines.
 
 It holds the whole ladder: floors; Stable-Baselines3 (PPO, SAC, TD3, A2C) and sb3-contrib (RecurrentPPO, TQC);
 PPO that sees its past; agents that are shown the task; parameter-shared PPO on the five roles; our PPO as one

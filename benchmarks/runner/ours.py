@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.runner.method import Job, Method, Report
-from policies.config import WORLDS_OF_A_RUN, TrainConfig, to_json, tuned
+from policies import training_state
+from policies.config import TrainConfig, to_json, tuned
 from policies.cores import CoreConfig
 from policies.game import AGENT, Game
 from policies.ppo import Communication
 from policies.role_network import HeadConfig, RoleNetwork
-from policies.team import NetworkConfig, TeamNetwork
-from policies.train import players, train
+from policies.team import NetworkConfig
+from policies.train import players
+from policies.training import Training
 
-__all__ = ["WORLDS_OF_A_RUN", "matched_width", "ours"]
+__all__ = ["matched_width", "ours"]
 
 COSTS = {"mlp": 0.7, "s5": 1.0, "gru": 2.0}  # CPU time of a step of one agent, relative; others as `gru`
 TEAM_COST = 2.5  # times that of one agent
@@ -62,19 +65,29 @@ def ours(
         )
 
     def run(job: Job, report: Report, progress: Callable[[int], None]) -> tuple[dict[str, int], int]:
-        def on_checkpoint(steps: int, network: TeamNetwork) -> None:
-            report(steps, players(network), players(network, deterministic=False))
-
-        trained = train(
-            config(job.scenario, job.seed, job.budget),
-            checkpoints=job.checkpoints,
-            on_checkpoint=on_checkpoint,
-            on_iteration=lambda steps, metrics: progress(steps),
-        )
-        return trained.network.parameter_counts(), trained.steps
+        training = Training(config(job.scenario, job.seed, job.budget))
+        if job.kept is not None:
+            training_state.resume(job.kept, training)
+        due = sorted(job.checkpoints)
+        while not training.finished:
+            training.iterate()
+            if due and training.steps >= due[0]:
+                due = [count for count in due if count > training.steps]
+                network = training.network
+                report(training.steps, players(network), players(network, deterministic=False))
+            progress(training.steps)
+            if not training.finished:
+                job.keep(training.steps, partial(_save, training))
+        return training.network.parameter_counts(), training.steps
 
     cost = COSTS.get(core, COSTS["gru"]) * (TEAM_COST if team else 1.0) * (3.0 if matched else 1.0)
-    return Method(cost, lambda scenario, budget: to_json(config(scenario, 0, budget)), run, options)
+    return Method(
+        cost, lambda scenario, budget: to_json(config(scenario, 0, budget)), run, options, resumes=True
+    )
+
+
+def _save(training: Training, folder: Path) -> None:
+    training_state.save(folder, training)
 
 
 @cache

@@ -111,8 +111,8 @@ def _check_versions(records: Sequence[Record], directory: Path, allow_mixed: boo
     said = "; ".join(f"{count} with {found}" for found, count in others.items())
     if not allow_mixed:
         raise MixedVersionsError(
-            f"{directory}/records: of {len(records)} finished runs, {said}: results of different versions are "
-            "not mixed; choose another --out, or say --allow-mixed"
+            f"{directory}/records: of {len(records)} finished runs, {said}: results of different versions "
+            "are not mixed; choose another --out, or say --allow-mixed"
         )
     print(f"mixed versions, as --allow-mixed says: of {len(records)} reused runs, {said}", file=sys.stderr)
 

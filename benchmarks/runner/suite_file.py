@@ -118,7 +118,7 @@ def _error(path: Path, text: str, key: str, told: str, value: str | None = None)
 
 
 def _line(text: str, key: str, value: str | None = None) -> int:
-    """The line of a field, or of `value` (as a quoted text, or as a key) at or after it; 1 where neither is."""
+    """The line of a field, or of `value` (a quoted text, or a key) at or after it; 1 where neither is."""
     lines = text.splitlines()
     begins = re.compile(rf"^\s*(\[\s*)?[\"']?{re.escape(key)}[\"']?\s*(=|\]|:)|\b{re.escape(key)}\s*=")
     start = next((n for n, line in enumerate(lines) if begins.search(line)), None)

@@ -93,8 +93,8 @@ class Suite:
             _count(f"budgets.{key}", budget)
         if list(self.judged) != sorted(self.judged) or self.judged[-1] != self.budget:
             raise ValueError(
-                f"judged={list(self.judged)}: rising step counts that end with the budget, {self.budget}, are "
-                "expected"
+                f"judged={list(self.judged)}: rising step counts that end with the budget, {self.budget}, "
+                "are expected"
             )
 
     def of(self, method: str, kind: str) -> tuple[int, tuple[int, ...]]:
@@ -137,6 +137,7 @@ def find_suite(name: str) -> Suite:
     """
     if name not in SUITES:
         raise ValueError(
-            f"suite {name!r}: unknown; one of {', '.join(SUITES)} is expected, or a file that ends in .toml or .py"
+            f"suite {name!r}: unknown; one of {', '.join(SUITES)} is expected, or a file that ends in .toml "
+            "or .py"
         )
     return SUITES[name]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks.record_store import find_record
-from benchmarks.records import Record, Run, record_key
+from benchmarks.record_index import Entry, read_index
+from benchmarks.records import Run, record_key
 from benchmarks.runner.events import Event
 from benchmarks.runner.local import run_local
 from benchmarks.runner.methods import METHODS
@@ -65,9 +65,10 @@ def run_all(
     Raises:
         MixedVersionsError: a finished record is of other package versions, and `allow_mixed` is False.
     """
-    there = {record_key(run): record for run in runs if (record := find_record(directory, run)) is not None}
+    wanted = {record_key(run): run for run in runs}
+    there = {key: entry for key, entry in read_index(directory).items() if key in wanted}
     _check_versions(list(there.values()), directory, allow_mixed)
-    todo = [run for run in runs if record_key(run) not in there]
+    todo = [run for key, run in wanted.items() if key not in there]
     if there:
         _say_reused(list(there.values()), len(runs), directory)
     if not todo:
@@ -104,7 +105,7 @@ def _do(todo: Sequence[Run], directory: Path, backend: Backend, reused: int, kee
     return Done(reused, finished, failed)
 
 
-def _check_versions(records: Sequence[Record], directory: Path, allow_mixed: bool) -> None:
+def _check_versions(records: Sequence[Entry], directory: Path, allow_mixed: bool) -> None:
     others = Counter(found for record in records if (found := differing(record.versions)))
     if not others:
         return
@@ -117,8 +118,8 @@ def _check_versions(records: Sequence[Record], directory: Path, allow_mixed: boo
     print(f"mixed versions, as --allow-mixed says: of {len(records)} reused runs, {said}", file=sys.stderr)
 
 
-def _say_reused(records: Sequence[Record], wanted: int, directory: Path) -> None:
-    counts = Counter(record.run.method for record in records)
+def _say_reused(records: Sequence[Entry], wanted: int, directory: Path) -> None:
+    counts = Counter(record.method for record in records)
     each = ", ".join(f"{method} {count}" for method, count in counts.items())
     print(
         f"{len(records)} of {wanted} runs are already in {directory}/records and are reused: {each}",

@@ -1,4 +1,4 @@
-"""Export records: `python -m benchmarks.export DIRECTORY --marl-eval FILE --parquet FILE --tensorboard FOLDER`.
+"""Export records: `python -m benchmarks.export DIRECTORY --marl-eval FILE --parquet FILE`.
 
 - *marl-eval* reads one JSON file, {environment: {task: {algorithm: {run: {step_k: {...}, absolute_metrics:
   {...}}}}}}, and wants the same tasks, runs and step counts for every algorithm. So only what all methods
@@ -60,9 +60,10 @@ def track(records: Sequence[Record], tracker: Tracker) -> None:
 def marl_eval(records: Sequence[Record]) -> tuple[dict[str, Any], list[str]]:
     """The JSON that marl-eval reads, and what was left out to make it even.
 
-    marl-eval takes no commas in names; names in records have none. The metric is the return of an inner episode, averaged over inner episodes. `step_k` are the points of
+    The metric is the return of an inner episode, averaged over inner episodes. `step_k` are the points of
     the validation curve (marl-eval's training-time evaluations); methods that do not learn have their judged
     return at each. `absolute_metrics` hold the last judged return of every task and trial by mode actions.
+    marl-eval takes no commas in names; names in records have none.
     """
     methods = sorted({record.run.method for record in records})
     found: dict[tuple[str, int], dict[str, Record]] = {}
@@ -87,7 +88,7 @@ def marl_eval(records: Sequence[Record]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _steps(by_method: Mapping[str, Record], points: int) -> list[int]:
-    """Common step counts: of each point, the largest over the methods (they differ by less than a rollout)."""
+    """Common step counts: of each point the largest over the methods; they differ by less than a rollout."""
     curves = [record.result.curve for record in by_method.values() if record.result.curve]
     if not curves:
         return [max(record.result.evaluations[-1].steps for record in by_method.values())]

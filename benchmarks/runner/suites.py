@@ -93,7 +93,8 @@ class Suite:
             _count(f"budgets.{key}", budget)
         if list(self.judged) != sorted(self.judged) or self.judged[-1] > self.budget:
             raise ValueError(
-                f"judged={list(self.judged)}: rising step counts up to the budget, {self.budget}, are expected"
+                f"judged={list(self.judged)}: rising step counts up to the budget, {self.budget}, are "
+                "expected"
             )
 
     def of(self, method: str, kind: str) -> tuple[int, tuple[int, ...]]:

@@ -10,6 +10,7 @@ wrappers hold cannot be kept: a run that is cut off begins anew.
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -94,7 +95,10 @@ def shared_worlds(scenario: str | Scenario, worlds: int, **options: Any) -> Any:
     padded = supersuit.pad_action_space_v0(supersuit.pad_observations_v0(env))
     shown = supersuit.agent_indicator_v0(padded)
     vector = supersuit.pettingzoo_env_to_vec_env_v1(shown)
-    return _Seeded(supersuit.concat_vec_envs_v1(vector, worlds, num_cpus=0, base_class="stable_baselines3"))
+    with warnings.catch_warnings():  # SB3 asks SuperSuit's worlds for a render mode, which they cannot say
+        warnings.filterwarnings("ignore", message="The `render_mode` attribute is not defined")
+        joined = supersuit.concat_vec_envs_v1(vector, worlds, num_cpus=0, base_class="stable_baselines3")
+        return _Seeded(joined)
 
 
 class _Seeded(VecEnvWrapper):
@@ -112,6 +116,11 @@ class _Seeded(VecEnvWrapper):
         inner: Any = self.venv
         observations, inner.reset_infos = inner.venv.reset(seed=seed)
         return observations
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        if attr_name == "render_mode":  # the worlds are not drawn
+            return [None] * self.num_envs
+        return super().get_attr(attr_name, indices)
 
     def step_wait(self) -> Any:
         return self.venv.step_wait()

@@ -60,6 +60,7 @@ def on_ray(jobs: int | None, address: str | None, *, allow_mixed: bool = False) 
 def _connect(jobs: int | None, address: str | None) -> None:
     variables = {"OMP_NUM_THREADS": "1"}
     if address is None:  # the workers are on this machine and see this tree
+        os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 starves them beside anything else
         environment: dict[str, Any] = {"env_vars": {**variables, "PYTHONPATH": str(ROOT)}}
         ray.init(num_cpus=jobs, runtime_env=environment, include_dashboard=False, log_to_driver=False)
     else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,6 +119,52 @@ class Sb3Policy:
                 torch.manual_seed(int(rng.integers(2**63)))
                 actions, _ = self.network.predict(observations, deterministic=False)
         return actions, memory
+
+    @classmethod
+    def from_zip(
+        cls,
+        path: str | Path,
+        algorithm: type[BaseAlgorithm],
+        *,
+        trusted: Collection[str] = (),
+        normaliser: str | Path | None = None,
+        deterministic: bool = True,
+    ) -> Sb3Policy:
+        """The policy in a zip that `model.save` of Stable-Baselines3 or sb3-contrib wrote.
+
+        SB3's loader *executes code* that such files contain: they hold pickles. So a file is opened only
+        where the caller names it as trusted.
+
+        Args:
+            path: the zip.
+            algorithm: class that wrote it, such as `PPO`, `SAC` or `TQC`.
+            trusted: names of the files that may run code here, such as `{"model.zip", "vecnormalize.pkl"}`.
+            normaliser: what `VecNormalize.save` wrote beside it, if observations were normalised; it is a
+                pickle too.
+            deterministic: play the mode rather than a draw.
+
+        Raises:
+            PermissionError: a file that is not named as trusted; nothing was read then.
+            FileNotFoundError: there is no such file.
+        """
+        files = [Path(path)] if normaliser is None else [Path(path), Path(normaliser)]
+        if isinstance(trusted, str):
+            raise ValueError(f"trusted={trusted!r}: a set of file names is expected")
+        for file in files:
+            if file.name not in trusted:
+                raise PermissionError(
+                    f"{file}: loading it runs the code in it (Stable-Baselines3 stores pickles); say "
+                    f"trusted={{{file.name!r}}} if you trust who wrote it"
+                )
+            if not file.is_file():
+                raise FileNotFoundError(f"{file}: there is no such file")
+        with kept_global_streams():
+            network = algorithm.load(files[0], device="cpu").policy
+        statistics = None
+        if normaliser is not None:
+            with open(files[1], "rb") as stored:
+                statistics = ObservationNormaliser.of(pickle.load(stored))
+        return cls(network, statistics, deterministic)
 
     def save(self, directory: str | Path) -> None:
         """Write network, statistics and mode into `directory`, which is made.

@@ -185,7 +185,10 @@ def _next(study: optuna.Study, choices: Choices, number: int, trials: int) -> tu
     """The next trial, and settings that no finished trial has had (or the last drawn, where few are left)."""
     had = [trial.params for trial in _finished(study)]
     for draw in range(DRAWS):
-        study.sampler = optuna.samplers.TPESampler(seed=DRAWS * number + draw, n_startup_trials=trials // 2)
+        if draw == 0:
+            study.sampler = optuna.samplers.TPESampler(seed=number, n_startup_trials=trials // 2)
+        else:  # it was tried: any other will do
+            study.sampler = optuna.samplers.RandomSampler(seed=DRAWS * number + draw)
         trial = study.ask()
         chosen = {name: trial.suggest_categorical(name, list(values)) for name, values in choices.items()}
         if chosen not in had or draw == DRAWS - 1:

@@ -54,7 +54,15 @@ class A2cConfig:
 
 
 # What differs from the defaults above, by scenario.
-TUNED: dict[str, dict[str, Any]] = {"PointDir-v0": {"gamma": 0.95, "gae_lambda": 0.95}}
+TUNED: dict[str, dict[str, Any]] = {
+    "PointDir-v0": {
+        "rollout_steps": 5,
+        "learning_rate": 3e-4,
+        "gamma": 0.9,
+        "gae_lambda": 0.95,
+        "log_std_init": -0.5,
+    },
+}
 
 
 def a2c_config(scenario: str | Scenario, **changes: Any) -> A2cConfig:

@@ -161,7 +161,8 @@ class ScratchpadTwin(_Around):
         self, actions: Any
     ) -> tuple[Float, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """One control step under actions [B, m + d]; `final_obs` is without the scratchpad."""
-        given = checked_action(self.env.scenario.id, "the agent", actions, self.action_space.shape)
+        shape = (self.env.num_envs, self.action_fields["scratch"].stop)
+        given = checked_action(self.env.scenario.id, "the agent", actions, shape)
         observations, rewards, ended, truncated, infos = self.env.step(given[:, self.action_fields["torque"]])
         self._scratch = np.where(ended[:, None], np.float32(0.0), given[:, self.action_fields["scratch"]])
         return np.concatenate([observations, self._scratch], axis=1), rewards, ended, truncated, infos

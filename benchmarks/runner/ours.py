@@ -96,11 +96,17 @@ def matched_width(scenario: str, core: str) -> int:
     team = Game(scenario, 1, True, {})
     target = sum(_actor_size(team, role, CoreConfig(kind=core)) for role in team.roles)
     twin = Game(scenario, 1, False, {})
-    low, high = 1, 4096
+
+    def enough(width: int) -> bool:
+        return _actor_size(twin, AGENT, CoreConfig(kind=core, width=width, state_size=width)) >= target
+
+    high = 32  # doubled first: wide networks take seconds to make
+    while not enough(high):
+        high *= 2
+    low = 1
     while low < high:
         middle = (low + high) // 2
-        found = _actor_size(twin, AGENT, CoreConfig(kind=core, width=middle, state_size=middle))
-        low, high = (middle + 1, high) if found < target else (low, middle)
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
     return low
 
 

@@ -6,9 +6,7 @@ Details that matter:
 2. `PPO(seed=s)` reseeds the environment with s; worlds get `world_seed` again after that.
 3. Observations and rewards are normalised by running statistics (`VecNormalize`), frozen in every checkpoint.
 4. The learning rate falls linearly over the steps that were asked for; the last rollout may go past them.
-5. A checkpoint holds the policy *after* the update on the steps that it is charged for.
-6. SB3 draws from the global generators; they are seeded for the run and put back after it, and what a
-   callback draws does not shift the run.
+5. Checkpoints, random streams and going on after a cut are those of `baselines.training`.
 """
 
 from __future__ import annotations
@@ -16,14 +14,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.vec_env import VecNormalize
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecNormalize
 
-from baselines.global_streams import kept_global_streams
 from baselines.sb3_policy import ObservationNormaliser, Sb3Policy
+from baselines.stacked_policy import StackedPolicy
+from baselines.training import Hooks, Write, train_model
 from baselines.vec_env import TwinVecEnv
 from ma_ssm_env.policy import Policy
 from ma_ssm_env.scenarios import Scenario, find_scenario
@@ -34,6 +34,7 @@ __all__ = [
     "Sb3Policy",
     "Sb3PpoConfig",
     "TrainedSb3",
+    "normalised_twin",
     "sb3_ppo_config",
     "train_sb3_ppo",
 ]
@@ -116,56 +117,24 @@ class TrainedSb3:
     """What a training run gives.
 
     Attributes:
-        policy: the last policy, playing its mode.
+        policy: the last policy, playing its mode (an `Sb3Policy`, or a wrapper with memory around one).
         model: the Stable-Baselines3 model, for `model.save` and for going on.
         normaliser: the environment's statistics, for `normaliser.save`.
         config: the settings.
         steps: control steps charged, over all worlds.
     """
 
-    policy: Sb3Policy
-    model: PPO
+    policy: Any
+    model: BaseAlgorithm
     normaliser: VecNormalize
-    config: Sb3PpoConfig
+    config: Any
     steps: int
 
     @property
     def parameters(self) -> dict[str, int]:
         """Numbers of trained parameters of `actor` and `critic`."""
-        return self.policy.parameters
-
-
-class _RolloutBoundaries(BaseCallback):
-    """Calls back between rollouts, after the update, with the control steps charged until then."""
-
-    def __init__(
-        self,
-        checkpoints: Sequence[int],
-        on_checkpoint: Callable[[int, Policy], None],
-        progress: Callable[[int], None] | None,
-    ) -> None:
-        super().__init__()
-        self._due = sorted(checkpoints)
-        self._on_checkpoint, self._progress = on_checkpoint, progress
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_start(self) -> None:
-        self._boundary()
-
-    def _on_training_end(self) -> None:
-        self._boundary()
-
-    def _boundary(self) -> None:
-        steps = int(self.model.num_timesteps)
-        passed = [due for due in self._due if due <= steps]
-        with kept_global_streams():
-            if passed:
-                self._due = self._due[len(passed) :]
-                self._on_checkpoint(steps, Sb3Policy.from_model(self.model))
-            if self._progress is not None and steps > 0:
-                self._progress(steps)
+        counts: dict[str, int] = self.policy.parameters
+        return counts
 
 
 def train_sb3_ppo(
@@ -176,9 +145,12 @@ def train_sb3_ppo(
     *,
     reveal_task: bool = False,
     world_seed: int,
+    stack: int = 1,
     checkpoints: Sequence[int] = (),
     on_checkpoint: Callable[[int, Policy], None] = lambda steps, policy: None,
     progress: Callable[[int], None] | None = None,
+    kept: Path | None = None,
+    keep: Callable[[int, Write], bool] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> TrainedSb3:
     """Train PPO on the twin of a scenario, on the CPU.
@@ -190,26 +162,27 @@ def train_sb3_ppo(
         config: the settings, `sb3_ppo_config(scenario)` for the tuned ones.
         reveal_task: the agent observes the active task (the oracle).
         world_seed: world i is seeded with `world_seed + i`.
-        checkpoints: step counts; each is met at the first rollout boundary at or past it, those met at one
-            boundary together. 0 is the policy before any update.
-        on_checkpoint: called with the exact count of steps charged and a frozen copy of the policy.
-        progress: called with the steps charged after each update.
+        stack: observations that the agent sees, the present one included. The twin's observation holds the
+            last torque and the last reward, so this is a stack of (observation, action, reward).
+        checkpoints, on_checkpoint, progress, kept, keep: as in `baselines.training.Hooks`.
         options: further options of the twin.
 
     Raises:
         ValueError: steps, seeds or checkpoints out of range.
     """
-    if total_steps < 1:
-        raise ValueError(f"total_steps={total_steps!r}: a whole number of at least 1 is expected")
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed={seed!r}: a whole number in [0, 2**32) is expected")
-    for count in checkpoints:
-        if not 0 <= count <= total_steps:
-            raise ValueError(f"checkpoint {count}: a count in [0, total_steps={total_steps}] is expected")
-    twin = TwinVecEnv(scenario, config.worlds, reveal_task=reveal_task, **(options or {}))
-    env = VecNormalize(twin, clip_obs=config.clip_observation, gamma=config.gamma)
-    with kept_global_streams():
-        model = PPO(
+    hooks = Hooks(checkpoints, on_checkpoint, progress, kept, keep)
+    hooks.require(total_steps, seed)
+    env = normalised_twin(
+        scenario,
+        config.worlds,
+        config.clip_observation,
+        config.gamma,
+        stack=stack,
+        options={"reveal_task": reveal_task, **(options or {})},
+    )
+
+    def build() -> PPO:
+        return PPO(
             "MlpPolicy",
             env,
             learning_rate=config.learning_rate_at,
@@ -229,6 +202,28 @@ def train_sb3_ppo(
             seed=seed,
             device="cpu",
         )
-        env.seed(world_seed)  # PPO has seeded the worlds with its own seed
-        model.learn(total_steps, callback=_RolloutBoundaries(checkpoints, on_checkpoint, progress))
-    return TrainedSb3(Sb3Policy.from_model(model), model, env, config, int(model.num_timesteps))
+
+    def policy_of(model: PPO) -> Sb3Policy | StackedPolicy:
+        policy = Sb3Policy.from_model(model)
+        return policy if stack == 1 else StackedPolicy(policy, stack)
+
+    model = train_model(
+        build, policy_of, total_steps, seed_worlds=lambda model: env.seed(world_seed), hooks=hooks
+    )
+    return TrainedSb3(policy_of(model), model, env, config, int(model.num_timesteps))
+
+
+def normalised_twin(
+    scenario: str | Scenario,
+    worlds: int,
+    clip_observation: float,
+    gamma: float,
+    *,
+    stack: int = 1,
+    scale_rewards: bool = True,
+    options: Mapping[str, Any],
+) -> VecNormalize:
+    """The twin as all of SB3's models are trained on it: normalised by running statistics."""
+    twin: VecEnv = TwinVecEnv(scenario, worlds, **options)
+    stacked = twin if stack == 1 else VecFrameStack(twin, stack)
+    return VecNormalize(stacked, clip_obs=clip_observation, gamma=gamma, norm_reward=scale_rewards)

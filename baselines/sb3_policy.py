@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sb3_contrib.tqc.policies import TQCPolicy
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecNormalize
 from stable_baselines3.sac.policies import SACPolicy
+from stable_baselines3.td3.policies import TD3Policy
 
 from baselines.global_streams import kept_global_streams
 from ma_ssm_env.policy import Memory
@@ -22,11 +26,12 @@ from ma_ssm_env.policy import Memory
 Float = NDArray[np.float32]
 
 POLICY_CLASSES: dict[str, type[BasePolicy]] = {
-    policy_class.__name__: policy_class for policy_class in (ActorCriticPolicy, SACPolicy)
+    policy_class.__name__: policy_class
+    for policy_class in (ActorCriticPolicy, SACPolicy, TD3Policy, TQCPolicy)
 }
 NETWORK_FILE, NORMALISER_FILE, MODE_FILE = "policy.pt", "normaliser.npz", "policy.json"
-CRITIC_PREFIXES = ("value_net.", "mlp_extractor.value_net.", "critic.")
-TARGET_PREFIX = "critic_target."
+CRITIC_PREFIXES = ("value_net.", "mlp_extractor.value_net.", "critic.", "lstm_critic.")
+TARGET_PREFIXES = ("critic_target.", "actor_target.")
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class Sb3Policy:
         """Numbers of trained parameters of `actor` and `critic` (target networks are not counted)."""
         counts = {"actor": 0, "critic": 0}
         for name, value in self.network.named_parameters():
-            if not name.startswith(TARGET_PREFIX):
+            if not name.startswith(TARGET_PREFIXES):
                 counts["critic" if name.startswith(CRITIC_PREFIXES) else "actor"] += value.numel()
         return counts
 
@@ -114,6 +119,52 @@ class Sb3Policy:
                 torch.manual_seed(int(rng.integers(2**63)))
                 actions, _ = self.network.predict(observations, deterministic=False)
         return actions, memory
+
+    @classmethod
+    def from_zip(
+        cls,
+        path: str | Path,
+        algorithm: type[BaseAlgorithm],
+        *,
+        trusted: Collection[str] = (),
+        normaliser: str | Path | None = None,
+        deterministic: bool = True,
+    ) -> Sb3Policy:
+        """The policy in a zip that `model.save` of Stable-Baselines3 or sb3-contrib wrote.
+
+        SB3's loader *executes code* that such files contain: they hold pickles. So a file is opened only
+        where the caller names it as trusted.
+
+        Args:
+            path: the zip.
+            algorithm: class that wrote it, such as `PPO`, `SAC` or `TQC`.
+            trusted: names of the files that may run code here, such as `{"model.zip", "vecnormalize.pkl"}`.
+            normaliser: what `VecNormalize.save` wrote beside it, if observations were normalised; it is a
+                pickle too.
+            deterministic: play the mode rather than a draw.
+
+        Raises:
+            PermissionError: a file that is not named as trusted; nothing was read then.
+            FileNotFoundError: there is no such file.
+        """
+        files = [Path(path)] if normaliser is None else [Path(path), Path(normaliser)]
+        if isinstance(trusted, str):
+            raise ValueError(f"trusted={trusted!r}: a set of file names is expected")
+        for file in files:
+            if file.name not in trusted:
+                raise PermissionError(
+                    f"{file}: loading it runs the code in it (Stable-Baselines3 stores pickles); say "
+                    f"trusted={{{file.name!r}}} if you trust who wrote it"
+                )
+            if not file.is_file():
+                raise FileNotFoundError(f"{file}: there is no such file")
+        with kept_global_streams():
+            network = algorithm.load(files[0], device="cpu").policy
+        statistics = None
+        if normaliser is not None:
+            with open(files[1], "rb") as stored:
+                statistics = ObservationNormaliser.of(pickle.load(stored))
+        return cls(network, statistics, deterministic)
 
     def save(self, directory: str | Path) -> None:
         """Write network, statistics and mode into `directory`, which is made.

@@ -56,16 +56,17 @@ def read_records(directory: str | os.PathLike[str]) -> list[Record]:
     A damaged file is moved to `records/damaged/` and named in a `RecordWarning`.
     """
     paths = sorted((Path(directory) / "records").glob("*.json"))
-    return [record for path in paths if (record := _read(path)) is not None]
+    return [record for path in paths if (record := read_record(path)) is not None]
 
 
 def find_record(directory: str | os.PathLike[str], run: Run) -> Record | None:
     """The record of `run`, or None where the run has not finished: what a runner asks before it trains."""
     path = record_path(directory, run)
-    return _read(path) if path.is_file() else None
+    return read_record(path) if path.is_file() else None
 
 
-def _read(path: Path) -> Record | None:
+def read_record(path: Path) -> Record | None:
+    """The record in a file; None where it cannot be used: it is then set aside and named in a warning."""
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:

@@ -33,8 +33,8 @@ import torch
 from mujoco.batch import Batch
 
 from benchmarks import peers
-from benchmarks.runner.execute import host, versions
 from benchmarks.runner.methods import METHODS, Job
+from benchmarks.runner.software import host, versions
 from ma_ssm_env import parallel_env, single_agent_env, vector_env
 from ma_ssm_env.scenarios import find_scenario
 

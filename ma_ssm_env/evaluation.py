@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ma_ssm_env.controls import team_vector_env, twin_vector_env
 from ma_ssm_env.policy import Policy
 from ma_ssm_env.roles import AGENTS
 from ma_ssm_env.scenarios import Scenario, find_scenario
-from ma_ssm_env.single_agent import SingleAgentVectorEnv
-from ma_ssm_env.team_vector import TeamVectorEnv
 from ma_ssm_env.variations import Split
 
 EVALUATION_SEED = 10**15  # runs get world seeds from run * 10**6 on
@@ -89,7 +88,7 @@ def _play_twin(
     rng: np.random.Generator,
     options: dict[str, Any],
 ) -> tuple[_Returns, NDArray[np.float64], int]:
-    env = SingleAgentVectorEnv(scenario, len(tasks), **options)
+    env = twin_vector_env(scenario, len(tasks), **options)
     record = _Returns(len(tasks), env.options.episodes_per_trial)
     observations, _ = env.reset(seed=seed, options={"task": tasks})
     memory = policy.initial_memory(len(tasks))
@@ -119,7 +118,7 @@ def _play_team(
     missing = frozenset(role for role in AGENTS.values() if role not in players)
     absent = frozenset(options.pop("absent_roles", frozenset())) | missing
     options["task_source"] = "distribution"  # whatever the team was trained with
-    env = TeamVectorEnv(scenario, len(tasks), absent_roles=absent, **options)
+    env = team_vector_env(scenario, len(tasks), absent_roles=absent, **options)
     record = _Returns(len(tasks), env.options.episodes_per_trial)
     observations, _ = env.reset(seed=seed, options={"task": tasks})
     memories = {agent: players[AGENTS[agent]].initial_memory(len(tasks)) for agent in env.agents}

@@ -81,6 +81,7 @@ BOUNDS: dict[str, float] = {
     "last_correction": 1.0,
     "last_trust": 1.0,
     "last_rate": 1.0,
+    "last_scratch": 1.0,  # of the twin with a scratchpad (module `controls`)
     "ledger": 2.0,
     "task": 4.0,
 }

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ma_ssm_env import Policy, SingleAgentVectorEnv, TeamVectorEnv
+from ma_ssm_env import Policy
+from ma_ssm_env.controls import team_vector_env, twin_vector_env
 from ma_ssm_env.roles import ACTING_ROLES, AGENTS, ROLE_TABLE
 from policies.curriculum_learner import CurriculumLearner
 from policies.partners import Partner
@@ -64,7 +65,7 @@ class Game:
         self._partners: dict[str, Partner] = {}
         self._env: Any
         if team:
-            self._env = TeamVectorEnv(scenario, num_worlds, **options)
+            self._env = team_vector_env(scenario, num_worlds, **options)
             present = [AGENTS[agent] for agent in self._env.agents]
             _check_others(others, present, self._env.options.task_source)
             self.roles = tuple(r for r in ACTING_ROLES if r in present and r not in others)
@@ -94,7 +95,7 @@ class Game:
         else:
             if others:
                 raise ValueError(f"partners {', '.join(others)}: the single-agent twin has no other roles")
-            self._env = SingleAgentVectorEnv(scenario, num_worlds, **options)
+            self._env = twin_vector_env(scenario, num_worlds, **options)
             self.roles = (AGENT,)
             self.observation_fields = {AGENT: self._env.observation_fields()}
             self.action_fields = {AGENT: {"torque": slice(0, self._env.single_action_space.shape[0])}}

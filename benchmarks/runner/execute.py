@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import platform
+import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,36 +14,42 @@ import torch
 
 from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timings
 from benchmarks.runner.methods import METHODS, Job, Players
-from benchmarks.runner.suites import Suite
+from benchmarks.runner.software import host, versions
+from benchmarks.runner.suites import ALL, Suite
+from benchmarks.runner.unfinished import Kept, Unfinished
 from ma_ssm_env import __version__
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.scenarios import find_scenario
 
-PACKAGES = ("mujoco", "gymnasium", "pettingzoo", "numpy", "torch", "stable-baselines3")
 TEST_TRIALS, VALIDATION_TRIALS = 5, 2
 
 
 def plan(suite: Suite, command: str) -> list[Run]:
     """The runs of a suite, the longest first, so that the processes end together."""
-    runs = [
-        Run(
-            scenario=scenario,
-            method=method,
-            seed=seed,
-            budget=suite.budget,
-            suite=suite.name,
-            configuration={
-                **METHODS[method].configuration(scenario, suite.budget),
-                "judged": list(suite.judged),
-                "curve_points": suite.curve_points,
-            },
-            code=__version__,
-            command=command,
-        )
-        for scenario in suite.scenarios
-        for seed in range(suite.seeds)
-        for method in suite.methods
-    ]
+    methods = list(METHODS) if suite.methods == ALL else suite.methods
+    runs = []
+    for scenario in suite.scenarios:
+        for seed in range(suite.seeds):
+            for name in methods:
+                method = METHODS[name]
+                budget, judged = suite.of(name, method.kind)
+                configuration = {
+                    **method.configuration(scenario, budget),
+                    "judged": list(judged),
+                    "curve_points": suite.curve_points,
+                }
+                runs.append(
+                    Run(
+                        scenario=scenario,
+                        method=name,
+                        seed=seed,
+                        budget=budget,
+                        suite=suite.name,
+                        configuration=configuration,
+                        code=__version__,
+                        command=command,
+                    )
+                )
     return sorted(runs, key=lambda run: (-METHODS[run.method].cost, run.seed))
 
 
@@ -61,6 +64,17 @@ class _Evaluator:
     curve: list[CurvePoint] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     cpu_s: float = 0.0
+
+    def resume(self, steps: int, state: Mapping[str, Any]) -> None:
+        """Take up what had been evaluated when the state after `steps` was kept."""
+        self.curve = [CurvePoint(p["steps"], tuple(p["returns"])) for p in state["curve"]]
+        self.evaluations = [
+            Evaluation(**{**e, "tasks": _tuples(e["tasks"]), "returns": _tuples(e["returns"])})
+            for e in state["evaluations"]
+        ]
+        self.judged = [count for count in self.judged if count > steps]
+        self.curve_steps = [count for count in self.curve_steps if count > steps]
+        self.cpu_s = float(state["evaluation_cpu_s"])
 
     def __call__(self, steps: int, mode: Players, sampled: Players) -> None:
         began = time.process_time()
@@ -102,20 +116,44 @@ class _Evaluator:
         )
 
 
-def execute(run: Run, progress: Callable[[int], None]) -> Record:
-    """Do one run on one torch thread; `progress` gets the control steps done so far."""
+def execute(run: Run, progress: Callable[[int], None], unfinished: Unfinished | None = None) -> Record:
+    """Do one run on one torch thread.
+
+    Args:
+        run: what to do.
+        progress: gets the control steps done so far.
+        unfinished: where its state is kept; a state that is there is gone on from, where the method can.
+    """
     torch.set_num_threads(1)
     method = METHODS[run.method]
     judged = list(run.configuration["judged"])
     points = int(run.configuration["curve_points"])
     curve = [round(run.budget * (i + 1) / points) for i in range(points)] if method.trains else []
     evaluator = _Evaluator(run, method.evaluation_options, list(judged), list(curve))
-    wall, cpu = time.monotonic(), time.process_time()
-    checkpoints = tuple(sorted({*judged, *curve}))
-    parameters, charged = method.run(
-        Job(run.scenario, run.seed, run.budget, checkpoints), evaluator, progress
+    kept = unfinished.find() if unfinished is not None else None
+    clock = _Clock(kept)
+    if kept is not None:
+        evaluator.resume(kept.steps, kept.runner)
+
+    def runner_state() -> dict[str, Any]:
+        return {
+            "curve": [dataclasses.asdict(point) for point in evaluator.curve],
+            "evaluations": [dataclasses.asdict(evaluation) for evaluation in evaluator.evaluations],
+            "evaluation_cpu_s": evaluator.cpu_s,
+            "wall_s": clock.wall_s(),
+            "cpu_s": clock.cpu_s(),
+        }
+
+    job = Job(
+        run.scenario,
+        run.seed,
+        run.budget,
+        checkpoints=tuple(count for count in sorted({*judged, *curve}) if kept is None or count > kept.steps),
+        kept=None if kept is None else kept.folder,
+        keep=lambda steps, write: unfinished is not None and unfinished.keep(steps, write, runner_state),
     )
-    cpu_s = time.process_time() - cpu
+    parameters, charged = method.run(job, evaluator, progress)
+    cpu_s = clock.cpu_s()
     training = cpu_s - evaluator.cpu_s
     return Record(
         run=run,
@@ -128,7 +166,7 @@ def execute(run: Run, progress: Callable[[int], None]) -> Record:
         ),
         timings=Timings(
             host=host(),
-            wall_s=round(time.monotonic() - wall, 2),
+            wall_s=round(clock.wall_s(), 2),
             cpu_s=round(cpu_s, 2),
             train_steps_per_cpu_s=round(charged / training, 1) if method.trains else None,
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -136,27 +174,24 @@ def execute(run: Run, progress: Callable[[int], None]) -> Record:
     )
 
 
-def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
-    found = {"python": platform.python_version(), "ma-ssm-env": __version__}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+class _Clock:
+    """Wall and CPU time of a run, those until its kept state included."""
 
+    def __init__(self, kept: Kept | None) -> None:
+        before = {"wall_s": 0.0, "cpu_s": 0.0} if kept is None else kept.runner
+        self._wall = time.monotonic() - float(before["wall_s"])
+        self._cpu = time.process_time() - float(before["cpu_s"])
 
-def host() -> dict[str, Any]:
-    """What the run ran on, without naming the machine."""
-    model = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    return {"cpu": model, "cores": os.cpu_count(), "system": platform.system(), "torch_threads": 1}
+    def wall_s(self) -> float:
+        return time.monotonic() - self._wall
+
+    def cpu_s(self) -> float:
+        return time.process_time() - self._cpu
 
 
 def _nested(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:
     return tuple(_nested(row) if row.ndim else float(row) for row in array)
+
+
+def _tuples(values: Any) -> Any:
+    return tuple(_tuples(value) for value in values) if isinstance(values, list) else values

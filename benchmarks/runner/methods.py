@@ -1,66 +1,32 @@
-"""The table of methods: each trains (or does not) on a scenario and hands out policies at step counts.
+"""The table of methods. Adding one is a line of `METHODS`; a new kind of learner is a file and its lines.
 
-Adding a method is a line of `METHODS`, or, for a new kind of learner, one function and its lines.
+It holds the whole ladder: floors; Stable-Baselines3 (PPO, SAC, TD3, A2C) and sb3-contrib (RecurrentPPO, TQC);
+PPO that sees its past; agents that are shown the task; parameter-shared PPO on the five roles; our PPO as one
+agent, with each core, as wide as the team, without the privileged critic, handicapped, with a scratchpad,
+blind; and the team with each core and its variants.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from baselines.reference import Floor, twin_floor
-from baselines.sb3 import Sb3Policy, sb3_ppo_config, train_sb3_ppo
-from ma_ssm_env import Policy
-from policies.config import WORLDS_OF_A_RUN, TrainConfig, to_json, tuned
-from policies.cores import CoreConfig
-from policies.team import NetworkConfig, TeamNetwork
-from policies.train import players, train
+from benchmarks.runner.method import Job, Method, Players, Report
+from benchmarks.runner.ours import ours
+from benchmarks.runner.sb3 import (
+    STACK,
+    sb3_a2c,
+    sb3_off_policy,
+    sb3_ppo,
+    sb3_recurrent_ppo,
+    sb3_shared_ppo,
+)
+from benchmarks.runner.suites import ALL
+from ma_ssm_env.roles import ACTING_ROLES
+from policies.cores import CORES
 
-Players = Policy | Mapping[str, Policy]
-
-
-class Report(Protocol):
-    """What a method calls at a checkpoint: steps charged, players by mode, players that sample."""
-
-    def __call__(self, steps: int, mode: Players, sampled: Players) -> None: ...
-
-
-@dataclass(frozen=True)
-class Job:
-    """One training to do.
-
-    Attributes:
-        scenario: id.
-        seed: of the learner; also chooses the run's worlds.
-        budget: control steps.
-        checkpoints: step counts at which players are handed out.
-    """
-
-    scenario: str
-    seed: int
-    budget: int
-    checkpoints: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Method:
-    """A method of the comparison.
-
-    Attributes:
-        cost: CPU time of a step, relative to the others; for the order of runs and the time left.
-        configuration: (scenario, budget) -> everything that was set, as JSON.
-        run: (job, report, progress) -> numbers of trained parameters, and control steps charged.
-        evaluation_options: options of the environment in evaluation.
-        trains: whether it learns; floors do not.
-    """
-
-    cost: float
-    configuration: Callable[[str, int], dict[str, Any]]
-    run: Callable[[Job, Report, Callable[[int], None]], tuple[dict[str, int], int]]
-    evaluation_options: dict[str, Any] = field(default_factory=dict)
-    trains: bool = True
+__all__ = ["METHODS", "Job", "Method", "Players", "Report", "find_methods"]
 
 
 def _floor(floor: Floor) -> Method:
@@ -70,86 +36,61 @@ def _floor(floor: Floor) -> Method:
         progress(job.budget)
         return {}, 0
 
-    return Method(0.01, lambda scenario, budget: {"floor": floor}, run, trains=False)
-
-
-def _sb3_ppo(reveal_task: bool) -> Method:
     def configuration(scenario: str, budget: int) -> dict[str, Any]:
-        return {"reveal_task": reveal_task, **dataclasses.asdict(sb3_ppo_config(scenario))}
+        return {"floor": floor}
 
-    def run(job: Job, report: Report, progress: Callable[[int], None]) -> tuple[dict[str, int], int]:
-        def on_checkpoint(steps: int, policy: Policy) -> None:
-            assert isinstance(policy, Sb3Policy)
-            report(steps, policy, policy.with_mode(False))
-
-        trained = train_sb3_ppo(
-            job.scenario,
-            job.seed,
-            job.budget,
-            sb3_ppo_config(job.scenario),
-            reveal_task=reveal_task,
-            world_seed=job.seed * WORLDS_OF_A_RUN,
-            checkpoints=job.checkpoints,
-            on_checkpoint=on_checkpoint,
-            progress=progress,
-        )
-        return trained.parameters, trained.steps
-
-    return Method(2.0, configuration, run, {"reveal_task": True} if reveal_task else {})
-
-
-def _ours(core: str, team: bool, options: dict[str, Any] | None = None, cost: float = 1.0) -> Method:
-    options = options or {}
-
-    def config(scenario: str, seed: int, budget: int) -> TrainConfig:
-        network = NetworkConfig(core=CoreConfig(kind=core))
-        return TrainConfig(
-            scenario=scenario,
-            team=team,
-            steps=budget,
-            seed=seed,
-            network=network,
-            ppo=tuned(scenario),
-            options=options,
-        )
-
-    def run(job: Job, report: Report, progress: Callable[[int], None]) -> tuple[dict[str, int], int]:
-        def on_checkpoint(steps: int, network: TeamNetwork) -> None:
-            report(steps, players(network), players(network, deterministic=False))
-
-        trained = train(
-            config(job.scenario, job.seed, job.budget),
-            checkpoints=job.checkpoints,
-            on_checkpoint=on_checkpoint,
-            on_iteration=lambda steps, metrics: progress(steps),
-        )
-        return trained.network.parameter_counts(), trained.steps
-
-    return Method(cost, lambda scenario, budget: to_json(config(scenario, 0, budget)), run, options)
+    return Method(0.01, configuration, run, trains=False, kind="floor")
 
 
 METHODS: dict[str, Method] = {
     "random": _floor("random"),
     "zero": _floor("zero"),
-    "sb3-ppo": _sb3_ppo(reveal_task=False),
-    "sb3-ppo-oracle": _sb3_ppo(reveal_task=True),
-    "mono-mlp": _ours("mlp", team=False, cost=0.7),
-    "mono-s5": _ours("s5", team=False, cost=1.0),
-    "mono-gru": _ours("gru", team=False, cost=2.0),
-    "mono-mlp-oracle": _ours("mlp", team=False, options={"reveal_task": True}, cost=0.7),
-    "team-s5": _ours("s5", team=True, cost=2.5),
-    "team-mlp": _ours("mlp", team=True, cost=1.6),
-    "team-s5-muted": _ours("s5", team=True, options={"muted_roles": ["state_modeling"]}, cost=2.3),
-    "team-s5-full": _ours("s5", team=True, options={"observability": "full"}, cost=2.5),
+    # Stable-Baselines3 and sb3-contrib on the twin
+    "sb3-ppo": sb3_ppo(),
+    "sb3-ppo-stack": sb3_ppo(stack=STACK),
+    "sb3-recurrent-ppo": sb3_recurrent_ppo(),
+    "sb3-a2c": sb3_a2c(),
+    "sb3-sac": sb3_off_policy("sac", 20.0),
+    "sb3-td3": sb3_off_policy("td3", 14.0),
+    "sb3-tqc": sb3_off_policy("tqc", 60.0),
+    # shown the task
+    "sb3-ppo-oracle": sb3_ppo(reveal_task=True),
+    "sb3-sac-oracle": sb3_off_policy("sac", 20.0, reveal_task=True),
+    "mono-mlp-oracle": ours("mlp", team=False, options={"reveal_task": True}),
+    # told nothing of it
+    "mono-mlp-blind": ours("mlp", team=False, options={"feedback": "none"}),
+    # one network for the five roles
+    "sb3-shared-ppo": sb3_shared_ppo(),
+    # our PPO as one agent
+    **{f"mono-{core}": ours(core, team=False) for core in CORES},
+    **{f"mono-{core}-matched": ours(core, team=False, matched=True) for core in CORES},
+    "mono-s5-plain-critic": ours("s5", team=False, privileged=False),
+    "mono-mlp-plain-critic": ours("mlp", team=False, privileged=False),
+    "mono-s5-handicapped": ours("s5", team=False, options={"handicap": True}),
+    "mono-mlp-scratchpad": ours("mlp", team=False, options={"scratchpad": True}),
+    # the team
+    **{f"team-{core}": ours(core, team=True) for core in CORES},
+    "team-s5-plain-critic": ours("s5", team=True, privileged=False),
+    "team-s5-full": ours("s5", team=True, options={"observability": "full"}),
+    "team-s5-free": ours("s5", team=True, options={"bandwidth_cost": 0.0}),
+    "team-s5-fixed-trust": ours("s5", team=True, options={"fixed_trust": True}),
+    "team-s5-muted": ours("s5", team=True, options={"muted_roles": ["state_modeling"]}),
+    "team-s5-reinforced": ours("s5", team=True, communication="reinforced"),
+    **{
+        f"team-s5-without-{role.replace('_', '-')}": ours("s5", team=True, options={"absent_roles": [role]})
+        for role in ACTING_ROLES
+    },
 }
 
 
 def find_methods(names: Sequence[str]) -> list[str]:
-    """`names`, each once, if all are in the table.
+    """`names`, each once, if all are in the table; "all" alone is the whole table.
 
     Raises:
         ValueError: one is not; the message names it and the table.
     """
+    if list(names) == list(ALL):
+        return list(METHODS)
     for name in names:
         if name not in METHODS:
             raise ValueError(f"method {name!r}: unknown; one of {', '.join(METHODS)} is expected")

@@ -1,23 +1,28 @@
-"""Many runs on the processes of one machine: finished ones are reused, failures are told, nothing is lost."""
+"""Many runs: finished ones are reused, unfinished ones go on, failures are told, nothing is lost."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import queue
 import sys
-import traceback
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.record_store import find_record, write_record
+from benchmarks.record_index import Entry, read_index
 from benchmarks.records import Run, record_key
-from benchmarks.runner.execute import execute
+from benchmarks.runner.events import Event
+from benchmarks.runner.local import run_local
 from benchmarks.runner.methods import METHODS
+from benchmarks.runner.software import differing
+from benchmarks.runner.unfinished import KEEP_EVERY_S, Unfinished
+
+Backend = Callable[[Sequence[Run], Path, float], Iterator[Event]]  # runs, directory, seconds between states
+
+
+class MixedVersionsError(RuntimeError):
+    """Records of other package versions are in the folder; the message names versions and remedy."""
 
 
 @dataclass(frozen=True)
@@ -35,82 +40,98 @@ class Done:
     failed: dict[str, str]
 
 
-def run_all(runs: Sequence[Run], directory: Path, jobs: int) -> Done:
-    """Do what is not yet done of `runs`, `jobs` at a time, each in a process of its own.
+def local(jobs: int) -> Backend:
+    """The backend of processes on this machine, `jobs` at a time."""
+    return lambda runs, directory, keep_every_s: run_local(runs, directory, jobs, keep_every_s)
 
-    Each record is written by its worker when its run ends, so that killing anything at any moment loses no
-    finished run. A worker that dies takes its own run with it, not the others.
+
+def run_all(
+    runs: Sequence[Run],
+    directory: Path,
+    backend: Backend | int,
+    *,
+    allow_mixed: bool = False,
+    keep_every_s: float = KEEP_EVERY_S,
+) -> Done:
+    """Do what is not yet done of `runs`.
+
+    Args:
+        runs: what is wanted.
+        directory: of the records.
+        backend: where runs are done; a number is `local` with so many processes.
+        allow_mixed: reuse records of other package versions, and say so, rather than refuse.
+        keep_every_s: seconds between two kept states of a run.
+
+    Raises:
+        MixedVersionsError: a finished record is of other package versions, and `allow_mixed` is False.
     """
-    todo = [run for run in runs if find_record(directory, run) is None]
-    reused = len(runs) - len(todo)
-    if reused:
-        print(f"{reused} of {len(runs)} runs are already in {directory}/records and are reused", flush=True)
+    wanted = {record_key(run): run for run in runs}
+    there = {key: entry for key, entry in read_index(directory).items() if key in wanted}
+    _check_versions(list(there.values()), directory, allow_mixed)
+    todo = [run for key, run in wanted.items() if key not in there]
+    if there:
+        _say_reused(list(there.values()), len(runs), directory)
     if not todo:
-        return Done(reused, 0, {})
-    context = multiprocessing.get_context("spawn")
-    messages: Any = context.Queue()
+        return Done(len(there), 0, {})
+    _say_unfinished(todo, directory)
+    return _do(
+        todo, directory, local(backend) if isinstance(backend, int) else backend, len(there), keep_every_s
+    )
+
+
+def _do(todo: Sequence[Run], directory: Path, backend: Backend, reused: int, keep_every_s: float) -> Done:
     weights = {record_key(run): METHODS[run.method].cost for run in todo}
-    total = sum(weights[record_key(run)] * run.budget for run in todo)
-    waiting = list(todo)
-    running: dict[str, Any] = {}
+    budgets = {record_key(run): run.budget for run in todo}
+    total = sum(weights[key] * budgets[key] for key in budgets)
     progress: dict[str, float] = {}
     failed: dict[str, str] = {}
     finished = 0
     with tqdm(
-        total=round(total), unit="", unit_scale=True, desc="runs 0/" + str(len(todo)), smoothing=0.05
+        total=round(total), unit="", unit_scale=True, desc=f"runs 0/{len(todo)}", smoothing=0.05
     ) as bar:
-        try:
-            while waiting or running:
-                while waiting and len(running) < jobs:
-                    run = waiting.pop(0)
-                    process = context.Process(target=_work, args=(run, str(directory), messages), daemon=True)
-                    process.start()
-                    running[record_key(run)] = process
-                # Who is dead is asked before the messages are read: what the dead had to say is among them.
-                dead = [key for key, process in running.items() if not process.is_alive()]
-                for kind, key, value in _received(messages, 0.0 if dead else 0.5):
-                    if kind == "steps":
-                        progress[key] = weights[key] * value
-                    elif kind == "failed":
-                        failed[key] = value
-                        bar.write(f"failed: {key}: {value.strip().splitlines()[-1]}")
-                for key in dead:
-                    process = running.pop(key)
-                    process.join()
-                    run = next(r for r in todo if record_key(r) == key)
-                    progress[key] = weights[key] * run.budget
-                    if find_record(directory, run) is not None:
-                        finished += 1
-                    elif key not in failed:
-                        failed[key] = f"its process ended with exit code {process.exitcode}"
-                        bar.write(f"failed: {key}: {failed[key]}")
-                bar.set_description(f"runs {finished}/{len(todo)}", refresh=False)
-                bar.update(min(round(sum(progress.values())), round(total)) - bar.n)
-        finally:
-            for process in running.values():
-                process.terminate()
+        for event in backend(todo, directory, keep_every_s):
+            key = event.key
+            if event.kind == "steps":
+                progress[key] = weights[key] * event.value
+            elif event.kind == "finished":
+                finished += 1
+                progress[key] = weights[key] * budgets[key]
+            elif event.kind == "failed":
+                failed[key] = str(event.value)
+                progress[key] = weights[key] * budgets[key]
+                bar.write(f"failed: {key}: {failed[key].strip().splitlines()[-1]}")
+            bar.set_description(f"runs {finished}/{len(todo)}", refresh=False)
+            bar.update(min(round(sum(progress.values())), round(total)) - bar.n)
     return Done(reused, finished, failed)
 
 
-def _received(messages: Any, timeout: float) -> Iterator[tuple[str, str, Any]]:
-    """All messages that are there; waits at most `timeout` seconds for the first."""
-    try:
-        while True:
-            yield messages.get(timeout=timeout)
-            timeout = 0.0
-    except queue.Empty:
+def _check_versions(records: Sequence[Entry], directory: Path, allow_mixed: bool) -> None:
+    others = Counter(found for record in records if (found := differing(record.versions)))
+    if not others:
         return
+    said = "; ".join(f"{count} with {found}" for found, count in others.items())
+    if not allow_mixed:
+        raise MixedVersionsError(
+            f"{directory}/records: of {len(records)} finished runs, {said}: results of different versions "
+            "are not mixed; choose another --out, or say --allow-mixed"
+        )
+    print(f"mixed versions, as --allow-mixed says: of {len(records)} reused runs, {said}", file=sys.stderr)
 
 
-def _work(run: Run, directory: str, messages: Any) -> None:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    key = record_key(run)
-    try:
-        record = execute(run, lambda steps: messages.put(("steps", key, min(steps, run.budget))))
-        write_record(directory, record)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except Exception:  # whatever a method raises: its run is reported as failed, with the traceback, and the
-        # others go on; the exit status of the whole command is 1
-        messages.put(("failed", key, traceback.format_exc()))
-        sys.exit(1)
+def _say_reused(records: Sequence[Entry], wanted: int, directory: Path) -> None:
+    counts = Counter(record.method for record in records)
+    each = ", ".join(f"{method} {count}" for method, count in counts.items())
+    print(
+        f"{len(records)} of {wanted} runs are already in {directory}/records and are reused: {each}",
+        flush=True,
+    )
+
+
+def _say_unfinished(todo: Sequence[Run], directory: Path) -> None:
+    """Say which runs were cut off, from where they go on, and which cannot."""
+    for run in todo:
+        if not METHODS[run.method].resumes:
+            continue
+        kept = Unfinished(directory, run).find()
+        if kept is not None:
+            print(f"goes on from step {kept.steps:,} of {run.budget:,}: {record_key(run)}", flush=True)

@@ -1,18 +1,32 @@
 """The reference table: ceilings that can be worked out by hand, and which oracle is taken."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 import benchmarks.reference
+from benchmarks.record_index import INDEX
 from benchmarks.record_store import write_record
-from benchmarks.records import Evaluation, Record, Result, Timings
-from benchmarks.reference import BUDGETS, ORACLES, RANDOM_TRIALS, blind_ceiling, main, measure
+from benchmarks.records import CurvePoint, Evaluation, Record, Result, Timings
+from benchmarks.reference import (
+    BLIND,
+    BUDGETS,
+    MORE_ORACLES,
+    ORACLES,
+    RANDOM_TRIALS,
+    TRAINED_BLIND,
+    _last_quarter,
+    blind_ceiling,
+    main,
+    measure,
+)
 from benchmarks.report.references import read_references
 from benchmarks.runner.execute import plan
 from benchmarks.runner.methods import METHODS
 from benchmarks.runner.schedule import Done
+from benchmarks.runner.software import versions
 from benchmarks.runner.suites import Suite
 from ma_ssm_env import SCENARIOS, random_policy
 from ma_ssm_env.evaluation import evaluate
@@ -24,13 +38,20 @@ def test_blind_ceilings_by_hand():
     ceiling, how = blind_ceiling("HalfCheetahVel-v0")
     assert ceiling == -150.0
     assert "median speed" in how
+    assert blind_ceiling("PointDirDelayed-v0")[0] == 0.0
+    assert blind_ceiling("AntDir-v0")[0] == 200.0  # 1 a step for 200 steps
+    # Two Latin columns over [0, 3]: 0.75 m/s off on average for 400 steps, but for the rounding of columns.
+    assert blind_ceiling("HalfCheetahSwitch-v0")[0] == pytest.approx(-300.0, abs=10.0)
 
 
 @pytest.mark.parametrize("scenario", list(BUDGETS))
 def test_every_scenario_with_a_budget_has_a_ceiling_and_oracles(scenario):
     assert scenario in SCENARIOS
-    blind_ceiling(scenario)
-    for method in ORACLES:
+    if scenario in TRAINED_BLIND:
+        assert METHODS[BLIND].evaluation_options == {"feedback": "none"}
+    else:
+        blind_ceiling(scenario)
+    for method in (*ORACLES, *MORE_ORACLES):
         assert METHODS[method].evaluation_options == {"reveal_task": True}
 
 
@@ -55,7 +76,7 @@ def record(run, first, second):
     )
     return Record(
         run,
-        {"mujoco": "4"},
+        versions(),
         Result({"actor": 1}, run.budget, (), evaluations),
         Timings({"cpu": "x"}, 1.0, 1.0, 1.0, "2026-01-01T00:00:00Z"),
     )
@@ -65,7 +86,7 @@ def record(run, first, second):
 def small(monkeypatch):
     """Two seeds of each oracle and few random trials; returns the runs."""
     suite = Suite("reference", ("PointDir-v0",), ORACLES, 2, 1000, (1000,), 2)
-    monkeypatch.setattr(benchmarks.reference, "_suite", lambda scenario: suite)
+    monkeypatch.setattr(benchmarks.reference, "_suite", lambda scenario, methods, seeds: suite)
     monkeypatch.setattr(benchmarks.reference, "SEEDS", 2)
     monkeypatch.setattr(benchmarks.reference, "RANDOM_TRIALS", 2)
     return plan(suite, "command")
@@ -87,13 +108,23 @@ def test_the_entry_takes_the_better_method(tmp_path, small):
         "method": "mono-mlp-oracle",
         "per_seed": [30.0, 30.0],
         "others": {"sb3-ppo-oracle": [25.0, 25.0]},
+        "last_quarter": None,
     }
+    assert entry["tried"] == list(ORACLES)
     floor = evaluate("PointDir-v0", random_policy(2), trials=2).returns.mean((0, 1))
     assert entry["random"] == {"returns": [round(float(x), 3) for x in floor]}
     assert entry["blind"]["returns"] == [0.0, 0.0]
     assert entry["budget"] == BUDGETS["PointDir-v0"]
     assert entry["seeds"] == [0, 1]
     assert entry["command"] == "command"
+
+
+def test_what_the_last_quarter_still_gained(small):
+    one = record(small[0], 1.0, 2.0)
+    levels = (0.0, 0.0, 3.0, 5.0, 7.0, 9.0, 9.5, 10.5)
+    curve = tuple(CurvePoint(n + 1, (x - 1.0, x + 1.0)) for n, x in enumerate(levels))
+    rising = dataclasses.replace(one, result=dataclasses.replace(one.result, curve=curve))
+    assert _last_quarter([rising]) == 2.0  # (9.5 + 10.5) / 2 - (7 + 9) / 2
 
 
 def test_the_command_writes_a_table_that_the_report_reads(tmp_path, small, monkeypatch, capsys):
@@ -107,7 +138,9 @@ def test_the_command_writes_a_table_that_the_report_reads(tmp_path, small, monke
     written = json.loads(table.read_text())
     assert set(written) == {"Other-v0", "PointDir-v0"}  # what was measured before stays
     assert read_references(table).scenarios == written
-    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["references.json"]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file() and path.name != INDEX] == [
+        "references.json"
+    ]
 
 
 def test_failed_oracles_are_told_and_leave_the_table_as_it_was(tmp_path, small, monkeypatch, capsys):
@@ -125,6 +158,8 @@ def test_failed_oracles_are_told_and_leave_the_table_as_it_was(tmp_path, small, 
     [
         (["--scenarios", "PointDir-v0", "Nowhere-v0"], "Nowhere-v0: no reference budget; one of PointDir-v0"),
         (["--jobs", "0"], "--jobs 0: at least 1 is expected"),
+        (["--seeds", "0"], "--seeds 0: at least 1 is expected"),
+        (["--oracles", "sb3-ppo"], "--oracles sb3-ppo: it is not shown the task"),
     ],
 )
 def test_bad_usage(arguments, message, tmp_path, capsys):

@@ -2,9 +2,9 @@
 
 import dataclasses
 import json
+import multiprocessing
 import os
 import platform
-import queue
 import signal
 import subprocess
 import sys
@@ -21,11 +21,13 @@ from benchmarks.record_store import find_record, read_records, record_path
 from benchmarks.records import record_key
 from benchmarks.report.__main__ import main as report
 from benchmarks.run import main
-from benchmarks.runner import schedule
+from benchmarks.runner import local
 from benchmarks.runner.execute import _Evaluator, execute, plan
 from benchmarks.runner.methods import METHODS, Job, Method, find_methods
-from benchmarks.runner.schedule import Done, run_all
+from benchmarks.runner.schedule import Done, _say_unfinished, run_all
+from benchmarks.runner.software import differing, versions
 from benchmarks.runner.suites import SUITES, Suite, find_suite
+from benchmarks.runner.unfinished import Unfinished
 from ma_ssm_env import SCENARIOS, neutral_policy, random_policy
 from ma_ssm_env.evaluation import evaluate
 from policies.config import TUNED, tuned
@@ -40,7 +42,8 @@ TINY = Suite("tiny", ("PointDir-v0",), ("random", "mono-mlp", "team-s5"), 2, 500
 @pytest.mark.parametrize("suite", list(SUITES.values()), ids=list(SUITES))
 def test_a_plan_is_complete_and_longest_first(suite):
     runs = plan(suite, "command")
-    wanted = {(s, m, i) for s in suite.scenarios for m in suite.methods for i in range(suite.seeds)}
+    methods = find_methods(suite.methods)
+    wanted = {(s, m, i) for s in suite.scenarios for m in methods for i in range(suite.seeds)}
     assert len(runs) == len(wanted)
     assert {(run.scenario, run.method, run.seed) for run in runs} == wanted
     assert len({record_key(run) for run in runs}) == len(runs)
@@ -48,15 +51,17 @@ def test_a_plan_is_complete_and_longest_first(suite):
     assert costs == sorted(costs, reverse=True)
     assert runs == plan(suite, "another command")
     for run in runs:
-        assert (run.budget, run.suite, run.command) == (suite.budget, suite.name, "command")
-        assert run.configuration["judged"] == list(suite.judged)
+        budget, judged = suite.of(run.method, METHODS[run.method].kind)
+        assert (run.budget, run.suite, run.command) == (budget, suite.name, "command")
+        assert run.configuration["judged"] == list(judged)
         assert run.configuration["curve_points"] == suite.curve_points
 
 
 @pytest.mark.parametrize("suite", list(SUITES.values()), ids=list(SUITES))
 def test_a_suite_names_what_exists_and_judges_at_its_budget(suite):
     assert set(suite.scenarios) <= set(SCENARIOS)
-    assert find_methods(suite.methods) == list(suite.methods)
+    assert set(find_methods(suite.methods)) <= set(METHODS)
+    assert suite.methods == ("all",) or find_methods(suite.methods) == list(suite.methods)
     assert suite.judged[-1] == suite.budget
     assert list(suite.judged) == sorted(set(suite.judged))
     assert find_suite(suite.name) is suite
@@ -204,8 +209,8 @@ class Here:
     def __init__(self):
         self.order = []
 
-    def Queue(self):
-        return queue.Queue()
+    def Pipe(self, duplex):
+        return multiprocessing.Pipe(duplex)
 
     def Process(self, target, args, daemon):
         assert daemon
@@ -221,7 +226,7 @@ class HereProcess:
         self.context.order.append((run.method, run.seed))
         if run.method == "killed":
             self.exitcode = -9
-            return
+            return  # its pipe ends when the scheduler closes the other end, as with a process that dies
         try:
             self.target(*self.args)
             self.exitcode = 0
@@ -241,7 +246,7 @@ class HereProcess:
 @pytest.fixture
 def here(monkeypatch):
     context = Here()
-    monkeypatch.setattr(schedule.multiprocessing, "get_context", lambda method: context)
+    monkeypatch.setattr(local.multiprocessing, "get_context", lambda method: context)
 
     def talks_and_fails(job, report, progress):
         for steps in range(0, job.budget, 50):
@@ -275,6 +280,56 @@ def test_what_is_finished_is_reused(tmp_path, here, capsys):
     assert here.order == [("zero", 0), ("zero", 1), ("random", 0), ("random", 1)]
     for name, when in before.items():
         assert (tmp_path / "records" / name).stat().st_mtime_ns == when
+
+
+def of_other_versions(directory, run):
+    """Change the record of `run` to one that was made with another MuJoCo."""
+    path = record_path(directory, run)
+    data = json.loads(path.read_text())
+    data["versions"]["mujoco"] = "3.14.0"
+    path.write_text(json.dumps(data))
+
+
+def test_records_of_other_versions_are_not_mixed_unasked(tmp_path, here, monkeypatch, capsys):
+    monkeypatch.setitem(SUITES, "small", dataclasses.replace(TINY, methods=("zero",), seeds=2))
+    arguments = ["--suite", "small", "--out", str(tmp_path), "--jobs", "1"]
+    assert main([*arguments, "--seeds", "1"]) == 0
+    of_other_versions(tmp_path, floors("zero", seeds=1)[0])
+    capsys.readouterr()
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert "1 with mujoco 3.14.0 (here " in said
+    assert "say --allow-mixed" in said
+    assert len(here.order) == 1  # nothing was run
+    assert main([*arguments, "--allow-mixed"]) == 0
+    said = capsys.readouterr()
+    assert "1 with mujoco 3.14.0" in said.err
+    assert "1 runs finished, 1 reused" in said.out
+
+
+def test_versions_differ_by_release_alone():
+    here = versions()
+    assert differing(here) == ""
+    assert differing({}) == ""
+    assert differing({**here, "python": "3.99", "unheard-of": "1"}) == ""
+    assert differing({**here, "torch": here["torch"].partition("+")[0] + "+cu999"}) == ""
+    assert differing({**here, "numpy": "1.0"}) == f"numpy 1.0 (here {here['numpy']})"
+
+
+def test_a_restart_says_what_it_reuses_and_what_goes_on(tmp_path, here, capsys):
+    run_all(floors("zero"), tmp_path, 1)
+    started = plan(dataclasses.replace(TINY, methods=("mono-mlp",), seeds=1), "")[0]
+    place = Unfinished(tmp_path, started, 0.0)
+    place.keep(250, lambda folder: None, dict)
+    capsys.readouterr()
+    with pytest.raises(KeyError):  # there is nothing in that state to go on from: only what is said counts
+        execute(started, lambda steps: None, place)
+    _say_unfinished([started], tmp_path)
+    run_all(floors("zero", "random"), tmp_path, 1)
+    said = capsys.readouterr().out
+    assert f"goes on from step 250 of 500: {record_key(started)}" in said
+    assert "2 of 4 runs are already in" in said
+    assert "are reused: zero 2" in said
 
 
 def test_a_damaged_record_is_done_again(tmp_path, here):

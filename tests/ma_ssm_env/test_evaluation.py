@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import ma_ssm_env.evaluation
+import ma_ssm_env.controls
 from ma_ssm_env import (
     ROLES,
     SCENARIOS,
@@ -125,8 +125,8 @@ def first_observations(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
         return Watched
 
-    monkeypatch.setattr(ma_ssm_env.evaluation, "SingleAgentVectorEnv", watched(SingleAgentVectorEnv))
-    monkeypatch.setattr(ma_ssm_env.evaluation, "TeamVectorEnv", watched(TeamVectorEnv))
+    monkeypatch.setattr(ma_ssm_env.controls, "SingleAgentVectorEnv", watched(SingleAgentVectorEnv))
+    monkeypatch.setattr(ma_ssm_env.controls, "TeamVectorEnv", watched(TeamVectorEnv))
     return seen
 
 
@@ -188,7 +188,7 @@ def test_roles_without_a_player_are_absent(monkeypatch: pytest.MonkeyPatch) -> N
             super().__init__(*arguments, **options)
             made.append(self.options.absent_roles)
 
-    monkeypatch.setattr(ma_ssm_env.evaluation, "TeamVectorEnv", Watched)
+    monkeypatch.setattr(ma_ssm_env.controls, "TeamVectorEnv", Watched)
     players = _team("PointDir-v0")
     whole = evaluate("PointDir-v0", players, trials=1, **PLAY)
     del players["state_modeling"]
@@ -252,7 +252,7 @@ def test_a_world_that_breaks_pays_the_worst_and_stops(
     tasks = _tasks("HalfCheetahVel-v0")
     calm = evaluate("HalfCheetahVel-v0", players, tasks=tasks, trials=1, **PLAY)
     name = "TeamVectorEnv" if team else "SingleAgentVectorEnv"
-    monkeypatch.setattr(ma_ssm_env.evaluation, name, _breaking(getattr(ma_ssm_env.evaluation, name)))
+    monkeypatch.setattr(ma_ssm_env.controls, name, _breaking(getattr(ma_ssm_env.controls, name)))
     found = evaluate("HalfCheetahVel-v0", players, tasks=tasks, trials=1, **PLAY)
     for world in (0, 2, 3):
         assert_identical(found.returns[world], calm.returns[world])

@@ -1,0 +1,63 @@
+"""The software and the machine that a run ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ma_ssm_env import __version__
+
+PACKAGES = (
+    "mujoco",
+    "gymnasium",
+    "pettingzoo",
+    "numpy",
+    "torch",
+    "stable-baselines3",
+    "sb3-contrib",
+    "supersuit",
+)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    found = {"python": platform.python_version(), "ma-ssm-env": __version__}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def differing(others: Mapping[str, str]) -> str:
+    """Where `others` differ from the versions here: `mujoco 3.14 (here 4.0.0), ...`; empty where nowhere.
+
+    Python's own version is left out, and so is a package that one side does not list. A local label of the
+    same release (`2.13.0+cpu`) makes no difference.
+    """
+    here = versions()
+    return ", ".join(
+        f"{name} {others[name]} (here {here[name]})"
+        for name in here
+        if name != "python" and name in others and _release(others[name]) != _release(here[name])
+    )
+
+
+def host() -> dict[str, Any]:
+    """What the run ran on, without naming the machine."""
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return {"cpu": model, "cores": os.cpu_count(), "system": platform.system(), "torch_threads": 1}
+
+
+def _release(text: str) -> str:
+    return text.partition("+")[0]

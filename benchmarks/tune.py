@@ -1,0 +1,266 @@
+"""Search a method's settings with Optuna: `python -m benchmarks.tune --methods sb3-ppo --steps 50000`.
+
+Every method gets the same budget: `--trials` settings, each trained once for `--steps` control steps, judged
+on the `validation` split (10 tasks x 3 trials, mode actions, mean over inner episodes), which no result is
+computed on. Trial 0 is the method's present settings, so "what tuning gained" is the best trial minus trial
+0 - at the search's own length and on the tasks that were searched on, hence an optimistic figure.
+
+The search is kept in `--out`: a journal that a killed search goes on from (a trial that was cut off is run
+again with its settings; the sampler of trial n is seeded with n, so the order of interruptions changes
+nothing), and `<scenario>.json`, the outcome in brief.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from baselines.a2c import a2c_config, train_a2c
+from baselines.off_policy import Algorithm, off_policy_config, train_off_policy
+from baselines.recurrent_ppo import recurrent_ppo_config, train_recurrent_ppo
+from baselines.sb3 import sb3_ppo_config, train_sb3_ppo
+from baselines.training import Hooks
+from benchmarks.runner.method import Players
+from benchmarks.runner.software import versions
+from ma_ssm_env.evaluation import evaluate
+from policies.config import TrainConfig, tuned
+from policies.cores import CoreConfig
+from policies.team import NetworkConfig
+from policies.train import players
+from policies.training import Training
+
+VALIDATION_TRIALS = 3
+SEED = 1000  # of training in a search: no run of a suite has it
+WORLD_SEED = 10**12  # nor these worlds
+DRAWS = 50  # of the sampler, to find settings that were not tried yet
+Choices = dict[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A method that can be searched.
+
+    Attributes:
+        settings: scenario -> its present settings, by name.
+        choices: values of each setting that is searched.
+        train: (scenario, steps, changes) -> who plays.
+    """
+
+    settings: Callable[[str], Mapping[str, Any]]
+    choices: Choices
+    train: Callable[[str, int, Mapping[str, Any]], Players]
+
+
+_ON_POLICY: Choices = {
+    "learning_rate": (3e-4, 6e-4, 1e-3, 2e-3, 3e-3),
+    "gamma": (0.9, 0.95, 0.97, 0.99),
+    "epochs": (3, 6, 10),
+    "minibatches": (4, 8, 16),
+}
+_OFF_POLICY: Choices = {
+    "learning_rate": (3e-4, 1e-3, 3e-3),
+    "gamma": (0.9, 0.95, 0.97, 0.99),
+    "tau": (0.005, 0.02, 0.05),
+    "updates": (2, 4, 8),
+}
+
+
+def _sb3(config: Callable[..., Any], train: Callable[..., Any], choices: Choices) -> Searched:
+    def run(scenario: str, steps: int, changes: Mapping[str, Any]) -> Players:
+        settings = config(scenario, **changes)
+        trained = train(scenario, SEED, steps, settings, world_seed=WORLD_SEED, hooks=Hooks())
+        policy: Players = trained.policy
+        return policy
+
+    return Searched(lambda scenario: dataclasses.asdict(config(scenario)), choices, run)
+
+
+def _sb3_ppo(scenario: str, seed: int, steps: int, config: Any, *, world_seed: int, hooks: Hooks) -> Any:
+    del hooks
+    return train_sb3_ppo(scenario, seed, steps, config, world_seed=world_seed)
+
+
+def _off_policy(algorithm: Algorithm) -> Searched:
+    def config(scenario: str, **changes: Any) -> Any:
+        return off_policy_config(algorithm, scenario, **changes)
+
+    return _sb3(config, train_off_policy, _OFF_POLICY)
+
+
+def _ours(core: str, team: bool) -> Searched:
+    def run(scenario: str, steps: int, changes: Mapping[str, Any]) -> Players:
+        training = Training(
+            TrainConfig(
+                scenario=scenario,
+                team=team,
+                steps=steps,
+                seed=SEED,
+                network=NetworkConfig(core=CoreConfig(kind=core)),
+                ppo=tuned(scenario, **changes),
+            )
+        )
+        while not training.finished:
+            training.iterate()
+        return players(training.network)
+
+    return Searched(lambda scenario: dataclasses.asdict(tuned(scenario)), _ON_POLICY, run)
+
+
+SEARCHED: dict[str, Searched] = {
+    "sb3-ppo": _sb3(sb3_ppo_config, _sb3_ppo, _ON_POLICY),
+    "sb3-a2c": _sb3(
+        a2c_config,
+        train_a2c,
+        {
+            "learning_rate": (3e-4, 1e-3, 3e-3, 6e-3),
+            "gamma": _ON_POLICY["gamma"],
+            "rollout_steps": (5, 8, 16, 32),
+            "log_std_init": (-1.0, -0.5, 0.0),
+        },
+    ),
+    "sb3-recurrent-ppo": _sb3(recurrent_ppo_config, train_recurrent_ppo, _ON_POLICY),
+    "mono-mlp": _ours("mlp", team=False),
+    "mono-s5": _ours("s5", team=False),
+    "team-s5": _ours("s5", team=True),
+    "sb3-sac": _off_policy("sac"),
+    "sb3-td3": _off_policy("td3"),
+    "sb3-tqc": _off_policy("tqc"),
+}
+
+
+def search(scenario: str, method: str, trials: int, steps: int, out: Path) -> dict[str, Any]:
+    """Bring the search of a method to `trials` finished trials, and give its outcome."""
+    searched = SEARCHED[method]
+    out.mkdir(parents=True, exist_ok=True)
+    storage = JournalStorage(JournalFileBackend(str(out / "journal.log")))
+    study = optuna.create_study(
+        storage=storage,
+        study_name=f"{scenario}--{method}--{steps}",
+        direction="maximize",
+        load_if_exists=True,
+    )
+    present = searched.settings(scenario)
+    if not study.trials:
+        study.enqueue_trial(
+            {name: _choice(present[name], searched.choices[name]) for name in searched.choices}
+        )
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):  # cut off: the same settings again
+        study.enqueue_trial(trial.params)
+        study.tell(trial.number, state=TrialState.FAIL)
+    while len(_finished(study)) < trials:
+        number = len(_finished(study))
+        trial, chosen = _next(study, searched.choices, number, trials)
+        began = time.process_time()
+        try:
+            found = evaluate(
+                scenario,
+                searched.train(scenario, steps, chosen),
+                split="validation",
+                trials=VALIDATION_TRIALS,
+            )
+            value = float(found.returns.mean())
+        except FloatingPointError:  # it diverged: the worst that can be
+            value = float("-inf")
+        trial.set_user_attr("cpu_s", round(time.process_time() - began, 1))
+        study.tell(trial, value)
+        print(f"{scenario} {method} {number + 1}/{trials}: {value:.2f} {chosen}", flush=True)
+    return _outcome(study, searched)
+
+
+def _next(study: optuna.Study, choices: Choices, number: int, trials: int) -> tuple[Any, dict[str, Any]]:
+    """The next trial, and settings that no finished trial has had (or the last drawn, where few are left)."""
+    had = [trial.params for trial in _finished(study)]
+    for draw in range(DRAWS):
+        if draw == 0:
+            study.sampler = optuna.samplers.TPESampler(seed=number, n_startup_trials=trials // 2)
+        else:  # it was tried: any other will do
+            study.sampler = optuna.samplers.RandomSampler(seed=DRAWS * number + draw)
+        trial = study.ask()
+        chosen = {name: trial.suggest_categorical(name, list(values)) for name, values in choices.items()}
+        if chosen not in had or draw == DRAWS - 1:
+            break
+        study.tell(trial, state=TrialState.FAIL)
+    return trial, chosen
+
+
+def _choice(value: Any, choices: tuple[Any, ...]) -> Any:
+    if value not in choices:
+        raise ValueError(f"present setting {value!r} is not among the searched {choices}: add it")
+    return value
+
+
+def _finished(study: optuna.Study) -> list[Any]:
+    return study.get_trials(states=(TrialState.COMPLETE,))
+
+
+def _outcome(study: optuna.Study, searched: Searched) -> dict[str, Any]:
+    finished = _finished(study)
+    first, best = finished[0], max(finished, key=lambda trial: trial.value)
+    return {
+        "trials": len(finished),
+        "searched": {name: list(values) for name, values in searched.choices.items()},
+        "before": {"value": _number(first.value), "settings": first.params},
+        "best": {"value": _number(best.value), "settings": best.params},
+        "gained": round(best.value - first.value, 2),
+        "all": [[_number(trial.value), list(trial.params.values())] for trial in finished],
+        "cpu_s": round(sum(trial.user_attrs.get("cpu_s", 0.0) for trial in finished), 1),
+    }
+
+
+def _number(value: float) -> float | None:
+    return round(value, 3) if value > float("-inf") else None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0, or 2 on bad usage."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.tune",
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--scenario", default="PointDir-v0")
+    parser.add_argument("--methods", nargs="+", default=list(SEARCHED), help=f"of {', '.join(SEARCHED)}")
+    parser.add_argument("--trials", type=int, default=8, help="settings that each method may try")
+    parser.add_argument("--steps", type=int, default=50_000, help="control steps of a trial")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/tuning"))
+    given = parser.parse_args(arguments)
+    unknown = [name for name in given.methods if name not in SEARCHED]
+    if unknown or given.trials < 1 or given.steps < 1:
+        told = (
+            f"method {unknown[0]!r}: one of {', '.join(SEARCHED)}"
+            if unknown
+            else "--trials and --steps: 1 or more"
+        )
+        print(f"error: {told} is expected", file=sys.stderr)
+        return 2
+    torch.set_num_threads(1)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    given.out.mkdir(parents=True, exist_ok=True)
+    path = given.out / f"{given.scenario}.json"
+    for method in given.methods:
+        outcome = search(given.scenario, method, given.trials, given.steps, given.out)
+        table = json.loads(path.read_text()) if path.exists() else {"scenario": given.scenario, "methods": {}}
+        table["methods"][method] = {"steps": given.steps, **outcome}
+        table["versions"] = versions()
+        beside = path.with_suffix(".tmp")
+        beside.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+        os.replace(beside, path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Controls of the comparison: what is late, noisy, remembered or fixed, by numbers worked out by hand."""
+
+import numpy as np
+import pytest
+
+from ma_ssm_env import SingleAgentVectorEnv, TeamVectorEnv
+from ma_ssm_env.controls import (
+    HandicappedTwin,
+    ScratchpadTwin,
+    team_vector_env,
+    through_channel,
+    twin_vector_env,
+)
+from ma_ssm_env.streams import Purpose, substream
+
+B, STEPS = 3, 13
+SHORT = {"horizon": 4, "episodes_per_trial": 2}
+
+
+def actions(step, size=2):
+    return np.sin(np.arange(B * size, dtype=np.float32).reshape(B, size) + step)
+
+
+def test_the_channel_by_hand():
+    # 64 bits over 4 numbers: 16 each, snr = 2^32 - 1; asinh(sinh 3) / 3 = 1.
+    values = np.full((1, 4), np.sinh(3.0), np.float32)
+    np.testing.assert_allclose(through_channel(values, np.zeros((1, 4), np.float32)), 1.0, rtol=1e-5)
+    # Over 64 numbers: 1 bit each, snr = 3: (3 x + sqrt(3) eps) / 4.
+    values, noise = np.zeros((1, 64), np.float32), np.full((1, 64), 2.0, np.float32)
+    np.testing.assert_allclose(through_channel(values, noise), np.sqrt(3.0) * 2.0 / 4.0, rtol=1e-6)
+
+
+def test_a_handicapped_agent_senses_a_step_late_through_its_worlds_own_noise():
+    plain = SingleAgentVectorEnv("PointDir-v0", B, **SHORT)
+    late = twin_vector_env("PointDir-v0", B, handicap=True, **SHORT)
+    assert isinstance(late, HandicappedTwin)
+    fields = plain.observation_fields()
+    columns = np.r_[fields["velocities"], fields["last_reward"]]
+    others = np.setdiff1d(np.arange(plain.single_observation_space.shape[0]), columns)
+    seen, _ = plain.reset(seed=5)
+    got, _ = late.reset(seed=5)
+    before = None
+    for step in range(STEPS):
+        trial, episode, clock = step // 8, step % 8 // 4, step % 4
+        np.testing.assert_array_equal(got[:, others], seen[:, others])
+        if step % 8 == 0:
+            np.testing.assert_array_equal(got[:, columns], 0.0)
+        else:
+            for world in range(B):
+                generator = substream(5 + world, Purpose.CHANNEL, trial, episode)
+                noise = generator.standard_normal((4, len(columns)), dtype=np.float32)[clock]
+                expected = through_channel(before[world : world + 1], noise[None])[0]
+                np.testing.assert_allclose(got[world, columns], expected, rtol=1e-6)
+        before = seen[:, columns].copy()
+        seen, reward, *_ = plain.step(actions(step))
+        got, late_reward, *_ = late.step(actions(step))
+        np.testing.assert_array_equal(reward, late_reward)
+
+
+def test_what_is_scratched_is_read_in_the_next_step_of_the_same_trial():
+    env = twin_vector_env("PointDir-v0", B, scratchpad=True, **SHORT)
+    plain = SingleAgentVectorEnv("PointDir-v0", B, **SHORT)
+    assert isinstance(env, ScratchpadTwin)
+    assert env.single_action_space.shape == (10,)
+    assert env.single_observation_space.shape == (plain.single_observation_space.shape[0] + 8,)
+    where = env.observation_fields()["last_scratch"]
+    got, _ = env.reset(seed=1)
+    seen, _ = plain.reset(seed=1)
+    np.testing.assert_array_equal(got[:, where], 0.0)
+    for step in range(STEPS):
+        given = actions(step, 10)
+        got, reward, ended, *_ = env.step(given)
+        seen, plain_reward, *_ = plain.step(given[:, :2])
+        np.testing.assert_array_equal(got[:, : where.start], seen)
+        np.testing.assert_array_equal(reward, plain_reward)
+        np.testing.assert_array_equal(got[:, where], 0.0 if ended[0] else given[:, 2:])
+        assert bool(ended[0]) == (step % 8 == 7)
+        assert env.single_observation_space.contains(got[0])
+
+
+@pytest.mark.parametrize(
+    "options", [{"handicap": True}, {"scratchpad": True}, {"handicap": True, "scratchpad": True}]
+)
+def test_a_clone_goes_on_bit_for_bit(options):
+    env = twin_vector_env("PointDir-v0", B, **options, **SHORT)
+    size = env.single_action_space.shape[0]
+    env.reset(seed=2)
+    for step in range(3):
+        env.step(actions(step, size))
+    state = env.clone_state()
+    first = [env.step(actions(step, size))[0] for step in range(3, 10)]
+    other = twin_vector_env("PointDir-v0", B, **options, **SHORT)
+    other.restore_state(state)
+    for step, expected in zip(range(3, 10), first, strict=True):
+        np.testing.assert_array_equal(other.step(actions(step, size))[0], expected)
+
+
+def test_fixed_trust_is_the_neutral_action_and_the_rate_is_the_coordinators():
+    fixed, free = team_vector_env("PointDir-v0", B, fixed_trust=True), TeamVectorEnv("PointDir-v0", B)
+    given = {a: np.full((B, *free.single_action_space(a).shape), 0.5, np.float32) for a in free.agents}
+    trust = free.action_fields("coordinator_0")["trust"]
+    neutral = {**given, "coordinator_0": given["coordinator_0"].copy()}
+    neutral["coordinator_0"][:, trust] = 0.0
+    for env in (fixed, free):
+        env.reset(seed=0)
+    for _ in range(3):
+        (got, *_, infos), (expected, *_, free_infos) = fixed.step(given), free.step(neutral)
+        for agent in free.agents:
+            np.testing.assert_array_equal(got[agent], expected[agent])
+        np.testing.assert_array_equal(infos["bits"], free_infos["bits"])
+    assert (given["coordinator_0"] == 0.5).all()
+    with pytest.raises(ValueError, match="the coordinator is absent"):
+        team_vector_env("PointDir-v0", B, fixed_trust=True, absent_roles={"coordinator"})

@@ -34,7 +34,6 @@ from numpy.typing import NDArray
 from benchmarks.emergence_analysis import (
     AnalysisConfig,
     channel_influence,
-    ladder,
     role_outputs,
     task_features,
 )
@@ -42,7 +41,7 @@ from benchmarks.emergence_play import CHANNELS, Condition, Swap, Team, play
 from benchmarks.emergence_scripted import DirectionModel, Layout
 from benchmarks.metrics import ablations, coalitions, communication, diversity, influence, outputs, signalling
 from benchmarks.metrics.finding import LEVEL
-from benchmarks.metrics.surrogates import permuted_within
+from benchmarks.metrics.surrogates import other_task, permuted_within
 from ma_ssm_env.roles import ACTING_ROLES, BELIEF_SIZE
 
 Array = NDArray[np.float64]
@@ -127,9 +126,9 @@ def drawn_team(family: str, rng: np.random.Generator, layout: Layout) -> Team:
             ),
             "adaptation": layout.role(
                 "adaptation",
-                {("received_belief", "correction"): 0.4 * np.eye(m)},
+                {("received_belief", "correction"): 0.6 * np.eye(m)},
                 {},
-                {"correction": 0.3},
+                {"correction": 0.25},
                 0.5,
             ),
             "coordinator": layout.role("coordinator", {}, {"trust": 0.8, "rate": 0.0}),
@@ -151,8 +150,7 @@ class _Case:
 
 def _played_returns(case: _Case) -> Verdicts:
     """Everything that is judged by returns."""
-    rng, trials = case.rng, 2
-    config = AnalysisConfig(trials=trials, rates=7, num_threads=1)
+    rng, trials = case.rng, 1
 
     def value(sets: list[frozenset[str]]) -> Array:
         gone = [Condition("absent", absent=frozenset(ACTING_ROLES) - present) for present in sets]
@@ -160,16 +158,11 @@ def _played_returns(case: _Case) -> Verdicts:
 
     v = coalitions.values_of(ACTING_ROLES, value)
     found = {f.name: f for f in coalitions.findings(ACTING_ROLES, v, "neutral", rng)}
-    played = ladder(case.team, case.tasks, config, rng, seed=case.seed)
-    own = played["team"].returns[0]
-    sweep = [played[f"rate {i}"] for i in range(config.rates)]
-    _, bits = communication.return_against_bits(
-        [float(p.bits.mean()) for p in sweep], [p.returns[0] for p in sweep], rng
-    )
-    elsewhere = played["other task"].returns[0]
+    own, muted, elsewhere, sweep = _conditions(case, trials)
+    _, bits = communication.return_against_bits(np.arange(len(sweep)), sweep, rng)
     heard = communication.listening("all messages", own, elsewhere, rng, whose="another task")
     removed = ablations.ablation("", own, v[frozenset(ACTING_ROLES) - {"meta_learning"}], rng)
-    muted = ablations.ablation("", own, played["state_modeling muted"].returns[0], rng)
+    silenced = ablations.ablation("", own, muted, rng)
     judged = {
         "synergy": found["synergy (neutral)"].p,
         "complementarity": found["complementarity (neutral)"].p,
@@ -177,14 +170,14 @@ def _played_returns(case: _Case) -> Verdicts:
         "listening": heard.p,
         "return against bits": bits.p,
         "ablation: role removed": removed.p,
-        "ablation: role muted": muted.p,
+        "ablation: role muted": silenced.p,
     }
     return {name: float(p) for name, p in judged.items() if p is not None}
 
 
 def _played_outputs(case: _Case) -> Verdicts:
     """The measures of information, by counterfactual messages."""
-    tasks, trials, rng = case.tasks[:4], 6, case.rng
+    tasks, trials, rng = case.tasks[:4], 5, case.rng
     groups = np.repeat(np.arange(len(tasks)), trials)
     conditions = [Condition()]
     for _ in range(39):
@@ -239,19 +232,26 @@ def _played_diversity(case: _Case) -> Verdicts:
     return {"diversity": float(diversity.diversity(first, second, (std, std), case.rng).p or 0.0)}
 
 
+def _conditions(case: _Case, trials: int) -> tuple[Array, Array, Array, Array]:
+    """Returns as it is, with the belief muted, with messages of another task, and at seven rates [7, N, J]."""
+    elsewhere = Swap(dict.fromkeys(CHANNELS, other_task(len(case.tasks), trials, case.rng)))
+    conditions = [
+        Condition(),
+        Condition("muted", muted=frozenset({"state_modeling"})),
+        Condition("other task", swap=elsewhere),
+        *[Condition("rate", rate=float(rate)) for rate in np.linspace(-1.0, 1.0, 7)],
+    ]
+    played = play(case.team, case.tasks, trials, conditions, seed=case.seed, policy_seed=case.seed)
+    return played.returns[0], played.returns[1], played.returns[2], played.returns[3:]
+
+
 def _deaf_returns(case: _Case) -> Verdicts:
-    config = AnalysisConfig(trials=2, rates=7, num_threads=1)
-    played = ladder(case.team, case.tasks, config, case.rng, seed=case.seed)
-    own = played["team"].returns[0]
-    sweep = [played[f"rate {i}"].returns[0] for i in range(config.rates)]
-    elsewhere = played["other task"].returns[0]
-    _, bits = communication.return_against_bits(range(config.rates), sweep, case.rng)
+    own, muted, elsewhere, sweep = _conditions(case, 1)
+    _, bits = communication.return_against_bits(np.arange(len(sweep)), sweep, case.rng)
     found = {
         "listening": communication.listening("", own, elsewhere, case.rng, whose="").p,
         "return against bits": bits.p,
-        "ablation: role muted": ablations.ablation(
-            "", own, played["state_modeling muted"].returns[0], case.rng
-        ).p,
+        "ablation: role muted": ablations.ablation("", own, muted, case.rng).p,
     }
     return {name: float(p) for name, p in found.items() if p is not None}
 

@@ -71,16 +71,17 @@ def retrained(name: str, team: ArrayLike, without: ArrayLike, rng: np.random.Gen
             f"{name}: {value:.2f} with {R} and {total - R} runs, too few to judge; at least 3 of each are needed.",
         )
     if comb(total, R) <= MOST_SPLITS:
-        chosen = np.array([np.isin(np.arange(total), c) for c in combinations(range(total), R)])
+        chosen = np.zeros((comb(total, R), total), dtype=bool)
+        for row, members in zip(chosen, combinations(range(total), R), strict=True):
+            row[list(members)] = True
     else:
         chosen = np.array([rng.permutation(total) < R for _ in range(MOST_SPLITS)])
         chosen[0] = np.arange(total) < R
-    null = np.array([values[c].mean() - values[~c].mean() for c in chosen])
+    null = chosen @ values / R - ~chosen @ values / (total - R)
     p = float((null >= value - 1e-12 * (1.0 + abs(value))).mean())
-    draws = [
-        values[rng.integers(0, R, R)].mean() - values[rng.integers(R, total, total - R)].mean()
-        for _ in range(2000)
-    ]
+    first = rng.integers(0, R, (2000, R))
+    second = rng.integers(R, total, (2000, total - R))
+    draws = values[first].mean(1) - values[second].mean(1)
     low, high = np.percentile(draws, [2.5, 97.5])
     shown = "costs" if p <= LEVEL else "is not shown to cost anything:"
     return Finding(

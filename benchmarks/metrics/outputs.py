@@ -31,6 +31,7 @@ Macro = Callable[[Sequence[Array]], Array]
 
 # Who posts what to whom: (sender, listener), by index of the roles' outputs as they are passed.
 CHANNELS = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
+BATCH = 8  # replicates whose shifts are measured at once
 SHIFTED = ("Psi", "Delta")  # reported minus their mean under circular shifts
 
 
@@ -72,12 +73,14 @@ def measures(parts: Sequence[Array], macro: Macro) -> dict[str, Array]:
 
 
 def shifted_measures(
-    series: Series, replicate: int, shifts: int, rng: np.random.Generator
+    series: Series, replicates: Sequence[int], shifts: int, rng: np.random.Generator
 ) -> dict[str, Array]:
-    """The measures of one replicate under circular shifts of each part, V recomputed: [shifts]."""
-    own = [part[replicate] for part in series.parts]
-    drawn = [[circular_shifts(part, rng) for part in own] for _ in range(shifts)]
-    return measures([np.stack(part) for part in zip(*drawn, strict=True)], series.macro)
+    """The measures of replicates under circular shifts of each part, V recomputed: [replicates, shifts]."""
+    drawn = [
+        np.stack([[circular_shifts(part[g], rng) for _ in range(shifts)] for g in replicates])
+        for part in series.parts
+    ]
+    return measures(drawn, series.macro)
 
 
 def findings(
@@ -95,15 +98,16 @@ def findings(
     if G < 20:
         raise ValueError(f"{G} replicates: with fewer than 20 no p value can reach 0.05")
     found = {name: values.copy() for name, values in measures(series.parts, series.macro).items()}
-    plain = shifted_measures(series, 0, shifts, rng)
+    plain = {name: values[0] for name, values in shifted_measures(series, [0], shifts, rng).items()}
     offset = {name: float(plain[name].mean()) for name in SHIFTED}
     for name in SHIFTED:
         found[name][0] -= offset[name]
         plain[name] = plain[name] - offset[name]
-    for g in range(1, G):
-        each = shifted_measures(series, g, shifts_each, rng)
+    for start in range(1, G, BATCH):
+        some = range(start, min(G, start + BATCH))
+        each = shifted_measures(series, some, shifts_each, rng)
         for name in SHIFTED:
-            found[name][g] -= each[name].mean()
+            found[name][list(some)] -= each[name].mean(1)
     left_out = []
     for task in np.unique(series.tasks):
         kept = series.tasks != task

@@ -5,8 +5,10 @@
 writes `runs/quick/emergence/<name>.json`, which the report of `runs/quick` has a section for, and prints what
 each measure says. Runs that were trained without a role are compared where they are given:
 
-    python -m benchmarks.emergence runs/team0 --same runs/team1 runs/team2 \\
+    python -m benchmarks.emergence runs/team0 --same runs/team0 runs/team1 runs/team2 \\
         --retrained adaptation=runs/without0 adaptation=runs/without1 adaptation=runs/without2
+    python -m benchmarks.emergence runs/team0 --same runs/quick:team-s5 \\
+        --retrained state_modeling=runs/quick:team-s5-muted
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +30,7 @@ from numpy.typing import NDArray
 
 from benchmarks.emergence_analysis import AnalysisConfig, analyse
 from benchmarks.emergence_play import Team
+from benchmarks.record_store import read_records
 from benchmarks.runner.execute import host, versions
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.roles import ROLES
@@ -46,8 +50,9 @@ class Command:
         out: results folder; the record goes into its `emergence` folder.
         name: of the record; by default that of the checkpoint's folder.
         title: what the report calls the team; by default its name.
-        same: further runs trained like the checkpoint with other seeds, for comparison with `retrained`.
-        retrained: runs trained without a role, `ROLE=CHECKPOINT` each.
+        same: runs trained with all roles, to compare `retrained` with, the checkpoint itself too if it is to
+            count: checkpoint folders, or `RESULTS:METHOD` for all seeds of a method in a results folder.
+        retrained: runs trained without a role, `ROLE=RUN`, a run as in `same`.
         muted: measure the team with this role's posts muted.
         analysis: how much is played.
     """
@@ -56,7 +61,7 @@ class Command:
     out: Path = Path("runs/quick")
     name: str | None = None
     title: str | None = None
-    same: tuple[Path, ...] = ()
+    same: tuple[str, ...] = ()
     retrained: tuple[str, ...] = ()
     muted: str | None = None
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
@@ -86,37 +91,56 @@ def load_team(path: Path, *, muted: str | None = None) -> tuple[Team, TrainConfi
 
 
 def retrained_returns(
-    own: Path, same: Sequence[Path], without: Sequence[str]
+    scenario: str, same: Sequence[str], without: Sequence[str]
 ) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Returns per task of runs with and without each role, on the test tasks: role -> [R, N], [R', N].
 
     Raises:
-        ValueError: not of the form ROLE=CHECKPOINT, an unknown role, or runs of different scenarios or steps.
+        ValueError: not of the form ROLE=RUN, an unknown role, no runs to compare with, or runs that differ in
+            scenario or steps.
     """
-    if not without:
-        return {}
-    groups: dict[str, list[Path]] = {}
+    groups: dict[str, list[str]] = {}
     for pair in without:
-        role, _, path = pair.partition("=")
-        if role not in ROLES or not path:
-            raise ValueError(f"--retrained {pair}: ROLE=CHECKPOINT is expected, a role of {', '.join(ROLES)}")
-        groups.setdefault(role, []).append(Path(path))
-    seen: dict[tuple[str, int], Path] = {}
+        role, _, run = pair.partition("=")
+        if role not in ROLES or not run:
+            raise ValueError(f"--retrained {pair}: ROLE=RUN is expected, a role of {', '.join(ROLES)}")
+        groups.setdefault(role, []).append(run)
+    if groups and not same:
+        raise ValueError("--retrained without --same: give the runs with the role to compare with")
+    read = {run: _returns_of(run, scenario) for run in dict.fromkeys(chain(same, *groups.values()))}
+    steps = {run: taken for run, (_, taken) in read.items()}
+    if len(set(steps.values())) > 1:
+        raise ValueError(f"runs of different steps: {steps}; compare like with like")
 
-    def returns(path: Path) -> NDArray[np.float64]:
-        network, config, steps = checkpoint.load(path)
-        seen.setdefault((config.scenario, steps), path)
-        if len(seen) > 1:
-            (a, first), (b, second) = seen.items()
-            raise ValueError(
-                f"{first} and {second} differ in scenario or steps: {a} and {b}; compare like with like"
-            )
-        options = {k: v for k, v in config.options.items() if k != "task_source"}
-        found = evaluate(config.scenario, players(network), split="test", **options)
-        return found.returns.mean((1, 2))
+    def together(runs: Sequence[str]) -> NDArray[np.float64]:
+        return np.concatenate([read[run][0] for run in runs])
 
-    full = np.stack([returns(path) for path in (own, *same)])
-    return {role: (full, np.stack([returns(path) for path in paths])) for role, paths in groups.items()}
+    return {role: (together(same), together(runs)) for role, runs in groups.items()}
+
+
+def _returns_of(run: str, scenario: str) -> tuple[NDArray[np.float64], int]:
+    """Returns per test task of a checkpoint [1, N] or of a method's records [R, N], and the steps taken."""
+    folder, _, method = run.rpartition(":")
+    if folder:
+        records = [r for r in read_records(folder) if (r.run.method, r.run.scenario) == (method, scenario)]
+        if not records:
+            raise ValueError(f"{run}: no records of {method} on {scenario} in {folder}/records")
+        judged = [
+            evaluation
+            for record in records
+            for evaluation in record.result.evaluations
+            if (evaluation.split, evaluation.actions) == ("test", "mode")
+            and evaluation.steps == record.result.charged_steps
+        ]
+        return np.array([np.mean(e.returns, axis=(1, 2)) for e in judged]), judged[0].steps
+    network, config, steps = checkpoint.load(run)
+    if config.scenario != scenario:
+        raise ValueError(
+            f"{run}: trained on {config.scenario}, the team on {scenario}; compare like with like"
+        )
+    options = {k: v for k, v in config.options.items() if k != "task_source"}
+    found = evaluate(scenario, players(network), split="test", **options)
+    return found.returns.mean((1, 2))[None], steps
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> Path:
@@ -166,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
             raise ValueError(f"--name {name!r}: letters, digits, '.', '_' and '-' are expected")
         team, config, steps = load_team(command.checkpoint, muted=command.muted)
-        retrained = retrained_returns(command.checkpoint, command.same, command.retrained)
+        retrained = retrained_returns(config.scenario, command.same, command.retrained)
         record = analyse(
             team,
             command.analysis,

@@ -1,4 +1,4 @@
-"""All measures of emergence of one team, as a JSON record: coalitions, channels, information, diversity, ladder.
+"""All measures of emergence of one team, as a JSON record.
 
 Here worlds are played and arrays handed to the measures of `benchmarks.metrics`; what a measure is, when it
 misleads and what its verdict means is written there.
@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from benchmarks.emergence_influence import channel_influence, deviation
+from benchmarks.emergence_outputs import TrialsEndEarly, played_replicates, silent_roles, task_features
 from benchmarks.emergence_play import CHANNELS, SENDERS, Condition, Match, Played, Swap, Team, play
 from benchmarks.metrics import ablations, coalitions, communication, diversity, influence, outputs, signalling
 from benchmarks.metrics.conditioning import residuals
@@ -25,18 +26,13 @@ from benchmarks.metrics.information import o_information, s_information
 from benchmarks.metrics.nearest_neighbours import ksg_mutual_information
 from benchmarks.metrics.nulls import holm
 from benchmarks.metrics.principal import principal_directions
-from benchmarks.metrics.surrogates import other_task, permuted_within
-from ma_ssm_env import Policy
-from ma_ssm_env.blackboard import combine, receive
+from benchmarks.metrics.surrogates import other_task
 from ma_ssm_env.evaluation import EVALUATION_SEED
 from ma_ssm_env.roles import ACTING_ROLES
 from ma_ssm_env.scenarios import find_scenario
-from policies.role_network import NetworkPolicy
 
 Array = NDArray[np.float64]
 SCHEMA = 1
-RESOLUTION = 0.1  # deviation of the actions of roles that have no distribution of their own
-MOST_NUMBERS = 3  # principal components of a role's output that the information measures use
 CHUNK = 16  # conditions played side by side
 KSG_SAMPLES = 1500
 
@@ -106,7 +102,15 @@ def analyse(
         }
     with clock.part("influence"):
         some = tasks[np.linspace(0, len(tasks) - 1, min(config.message_tasks, len(tasks))).astype(int)]
-        edges, ahead = channel_influence(team, some, config, rng)
+        edges, ahead = channel_influence(
+            team,
+            some,
+            config.message_trials,
+            rng,
+            every=config.every,
+            ahead=config.ahead,
+            num_threads=config.num_threads,
+        )
         listening = {
             channel: communication.listening(
                 f"{channel[0]} by {channel[1]}",
@@ -156,14 +160,28 @@ def analyse(
         ]
         record["ahead"] = ahead
     with clock.part("information"):
-        series, recorded = _replicates(team, some, config, rng)
-        told, checks = _signalling(team, recorded, some, config, rng)
-        findings["signalling"] = told
-        findings["information"], spread, given = _information(series, recorded, rng)
-        record["replicates"] = spread
-        record["checks"] = checks | given
-    with clock.part("diversity"):
-        findings["diversity"] = [_diversity(team, recorded, len(some), config.message_trials, rng)]
+        try:
+            series, recorded = played_replicates(
+                team,
+                some,
+                config.message_trials,
+                rng,
+                replicates=config.replicates,
+                num_threads=config.num_threads,
+            )
+        except TrialsEndEarly as error:
+            unknown = float("nan")
+            findings["information"] = [
+                Finding(
+                    "information", unknown, "nats", unknown, unknown, None, "none", "not reported", str(error)
+                )
+            ]
+        else:
+            findings["signalling"], checks = _signalling(team, recorded, some, config, rng)
+            findings["information"], spread, given = _information(series, recorded, rng)
+            findings["diversity"] = [_diversity(team, recorded, len(some), config.message_trials, rng)]
+            record["replicates"] = spread
+            record["checks"] = checks | given
     record["returns"] = {"team": float(own.returns.mean()), "per_task": own.returns[0].mean(1).tolist()}
     record["findings"] = {group: [f.to_json() for f in found] for group, found in findings.items()}
     record["cost"] = clock.parts
@@ -231,7 +249,7 @@ def _chunks(
 def ladder(
     team: Team, tasks: Array, config: AnalysisConfig, rng: np.random.Generator, *, seed: int = EVALUATION_SEED
 ) -> dict[str, Played]:
-    """The team under every condition of the ladder, of the channels and of the rate: name -> one condition."""
+    """The team under each condition of the ladder, the channels and the rate: name -> one condition."""
     N, J = len(tasks), config.trials
     elsewhere = other_task(N, J, rng)
     next_trial = (np.arange(N)[:, None] * J + np.roll(np.arange(J), -1)).reshape(-1)
@@ -284,174 +302,7 @@ def _rungs(
     return [*removed, *named, shuffled, *again]
 
 
-# -- messages -------------------------------------------------------------------------------------------
-
-
-def channel_influence(
-    team: Team,
-    tasks: Array,
-    config: AnalysisConfig,
-    rng: np.random.Generator,
-    *,
-    seed: int = EVALUATION_SEED,
-) -> tuple[dict[tuple[str, str], tuple[Array, Array]], dict[str, Any]]:
-    """Influence of each channel per task, by the pool and by noise alone; and of the belief k steps ahead."""
-    N, J = len(tasks), config.message_trials
-    match = Match(team, tasks, J, [Condition()], seed=seed, num_threads=config.num_threads)
-    options = match.env.options
-    length = options.episodes_per_trial * options.horizon
-    anchors = {length // 4, length // 2, 3 * length // 4}
-    pools: dict[tuple[str, str], list[Array]] = {channel: [] for channel in CHANNELS}
-    noises: dict[tuple[str, str], list[Array]] = {channel: [] for channel in CHANNELS}
-    later: list[dict[str, Array]] = []
-
-    def per_task(values: Array) -> Array:
-        return values.reshape(N, J).mean(1)
-
-    for t in range(length):
-        if t and t % config.every == 0:
-            for field, role in CHANNELS:
-                messages = match.observations[role][:, match.fields[role][field]]
-                pools[field, role].append(per_task(_moved(match, role, field, _pool(messages, N, J), rng)))
-                if field == "received_belief":
-                    noise = _pool(match.posted("noise"), N, J)
-                    again = [receive(match.posted("belief"), match.posted("rate"), eps) for eps in noise]
-                    silent = match.silent("state_modeling")
-                    fresh = [np.where(silent[:, None], np.float32(0.0), message) for message in again]
-                    noises[field, role].append(per_task(_moved(match, role, field, fresh, rng)))
-        if t in anchors:
-            later.append(_followed(match, N, J, config, rng))
-        match.step(match.act())
-    edges = {
-        channel: (
-            np.mean(pools[channel], axis=0),
-            np.mean(noises[channel], axis=0) if noises[channel] else np.zeros(N),
-        )
-        for channel in CHANNELS
-    }
-    ahead = {
-        role: np.mean([each[role] for each in later], axis=0).tolist() for role in later[0]
-    }  # role -> nats at k = 0..ahead
-    return edges, ahead
-
-
-def _pool(
-    messages: NDArray[np.float32], N: int, J: int, most: int | None = None
-) -> list[NDArray[np.float32]]:
-    """The messages of all trials of the task in turn, the own first: J arrays [N J, d]."""
-    by_task = messages.reshape(N, J, -1)
-    return [np.roll(by_task, -j, axis=1).reshape(N * J, -1) for j in range(min(J, most or J))]
-
-
-def _moved(
-    match: Match, role: str, field: str, messages: Sequence[NDArray[np.float32]], rng: np.random.Generator
-) -> Array:
-    """Influence on a role of the first of these messages [N J]."""
-    if role not in match.team.players:
-        return np.zeros(match.count)
-    means, deviation = [], np.zeros(0)
-    for message in messages:
-        observation = match.observations[role].copy()
-        observation[:, match.fields[role][field]] = message
-        mean, deviation = distribution(match.team.players[role], observation, match.memories[role])
-        means.append(mean)
-    return influence.influence(np.stack(means), deviation, rng)
-
-
-def distribution(policy: Policy, observation: NDArray[np.float32], memory: Any) -> tuple[Array, Array]:
-    """Mean [B, A] and deviation [A] of a policy's actions: a network's own, else its action and a resolution."""
-    if isinstance(policy, NetworkPolicy):
-        with torch.no_grad():
-            starts = torch.zeros(len(observation))
-            mean, _, _ = policy.network.step(torch.from_numpy(observation), starts, memory)
-            return mean.numpy().astype(np.float64), torch.exp(policy.network.log_std).numpy().astype(
-                np.float64
-            )
-    # The same generator in each call: a scripted role's own noise is no answer to the message.
-    action, _ = policy.act(observation, memory, np.random.default_rng(0))
-    return np.asarray(action, dtype=np.float64), np.full(action.shape[1], RESOLUTION)
-
-
-def _followed(
-    match: Match, N: int, J: int, config: AnalysisConfig, rng: np.random.Generator
-) -> dict[str, Array]:
-    """Influence of one belief on each listener k steps later, simulator, memories and noise as they were."""
-    listeners = [r for f, r in CHANNELS if f == "received_belief" and r in match.team.players]
-    start = match.clone()
-    received = {r: match.observations[r][:, match.fields[r]["received_belief"]].copy() for r in listeners}
-    means: dict[str, list[list[Array]]] = {r: [] for r in listeners}
-    deviations: dict[str, Array] = {}
-    for j in range(min(J, 6)):
-        match.restore(start)
-        for r in listeners:
-            match.observations[r][:, match.fields[r]["received_belief"]] = _pool(received[r], N, J)[j]
-            means[r].append([])
-        for _ in range(config.ahead + 1):
-            for r in listeners:
-                mean, deviations[r] = distribution(
-                    match.team.players[r], match.observations[r], match.memories[r]
-                )
-                means[r][j].append(mean)
-            match.step(match.act())
-    match.restore(start)
-    return {r: influence.influence(np.array(means[r]), deviations[r], rng).mean(-1) for r in listeners}
-
-
 # -- information ----------------------------------------------------------------------------------------
-
-
-def _replicates(
-    team: Team, tasks: Array, config: AnalysisConfig, rng: np.random.Generator
-) -> tuple[outputs.Series, Played]:
-    """The roles' outputs of the team as it is and under messages of other trials."""
-    N, J = len(tasks), config.message_trials
-    groups = np.repeat(np.arange(N), J)
-    conditions = [Condition()]
-    for _ in range(config.replicates):
-        content = {channel: permuted_within(groups, rng) for channel in CHANNELS}
-        conditions.append(Condition("swapped", swap=Swap(content, permuted_within(groups, rng))))
-    found = play(team, tasks, J, conditions, record=ACTING_ROLES, states=True, num_threads=config.num_threads)
-    return role_outputs(team, found, groups), found
-
-
-def role_outputs(team: Team, played: Played, groups: NDArray[np.int64]) -> outputs.Series:
-    """Outputs of the roles as few numbers each, and the torque as V."""
-    whole = played.whole.all(0)
-    if whole.sum() < 0.5 * len(whole):
-        raise ValueError(
-            f"{team.scenario}: {int((~whole).sum())} of {len(whole)} trials end early; information measures need "
-            "trials of one length: give a scenario without early ends, or a shorter horizon"
-        )
-    parts, widths = [], []
-    for role in ACTING_ROLES:
-        action = played.actions[role][:, :, whole]
-        if role in _silent(team) and role == "state_modeling":
-            action = np.zeros_like(action)
-        widths.append(action.shape[-1])
-        parts.append(action)
-    directions = [principal_directions(part[0], MOST_NUMBERS) for part in parts]
-    m = widths[1]
-    torque = combine(
-        *(parts[i].astype(np.float32) for i in (1, 2)), parts[3][..., :m].astype(np.float32)
-    ).astype(np.float64)
-    of_torque = principal_directions(torque[0], MOST_NUMBERS)
-    # V must be a function of the parts that are shifted, so the parts are kept whole beside their few numbers.
-    few = [part @ direction for part, direction in zip(parts, directions, strict=True)]
-    exact = all(direction.shape[0] == direction.shape[1] for direction in directions[1:])
-
-    def macro(shifted: Sequence[Array]) -> Array:
-        prior, correction, control = (
-            (part if exact else part @ direction.T)[..., :m].astype(np.float32)
-            for part, direction in zip(shifted[1:], directions[1:], strict=True)
-        )
-        return np.asarray(combine(prior, correction, control) @ of_torque, dtype=np.float64)
-
-    return outputs.Series(few, macro, groups[whole])
-
-
-def _silent(team: Team) -> frozenset[str]:
-    silent = frozenset(team.options.get("absent_roles", ())) | frozenset(team.options.get("muted_roles", ()))
-    return silent | (frozenset(ACTING_ROLES) - frozenset(team.players))
 
 
 def _information(
@@ -482,7 +333,7 @@ def _signalling(
     scenario = find_scenario(team.scenario)
     N, J = len(tasks), config.message_trials
     belief = played.actions["state_modeling"][0]
-    if "state_modeling" in _silent(team):
+    if "state_modeling" in silent_roles(team):
         belief = np.zeros_like(belief)
     T = belief.shape[0]
     features = task_features(scenario.id, tasks)
@@ -507,31 +358,13 @@ def _signalling(
     return found, checks
 
 
-def task_features(scenario: str, tasks: Array) -> Array:
-    """What identifies tasks [N, k]: normalised coordinates, wrapped ones as cosine and sine."""
-    law = find_scenario(scenario).variation
-    columns = []
-    for coordinate, values in zip(law.coordinates, law.normalise(tasks).T, strict=True):
-        if coordinate.kind == "wrapped":
-            columns += [np.cos(np.pi * values), np.sin(np.pi * values)]
-        else:
-            columns.append(values)
-    return np.stack(columns, axis=1)
-
-
 def _diversity(team: Team, played: Played, N: int, J: int, rng: np.random.Generator) -> Finding:
     pair = ("meta_learning", "adaptation")
     series, deviations = [], []
     for role in pair:
         action = played.actions[role][0]
         series.append(action.reshape(len(action), N, J, -1))
-        policy = team.players.get(role)
-        network = isinstance(policy, NetworkPolicy)
-        deviations.append(
-            torch.exp(policy.network.log_std).detach().numpy().astype(np.float64)  # type: ignore[union-attr]
-            if network
-            else np.full(action.shape[-1], RESOLUTION)
-        )
+        deviations.append(deviation(team.players.get(role), action.shape[-1]))
     return diversity.diversity(series[0], series[1], (deviations[0], deviations[1]), rng)
 
 

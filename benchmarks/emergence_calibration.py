@@ -2,8 +2,8 @@
 
     python -m benchmarks.emergence_calibration --out benchmarks/results/emergence/calibration.json
 
-Teams are drawn at random, each with weights, noise, tasks and worlds of its own, and play PointDir-v0 in short
-trials. The families, of which each verdict has one null and one planted:
+Teams are drawn at random, each with weights, noise, tasks and worlds of its own, and play PointDir-v0 in
+short trials. The families, of which each verdict has one null and one planted:
 
 - `silent`: the sender says the same in every trial; all roles act on the body, on the torque that they feel,
   and on the channel's noise, which they share. Nothing is communicated, and outputs depend on each other.
@@ -31,17 +31,13 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from benchmarks.emergence_analysis import (
-    AnalysisConfig,
-    channel_influence,
-    role_outputs,
-    task_features,
-)
+from benchmarks.emergence_influence import channel_influence
+from benchmarks.emergence_outputs import played_replicates, task_features
 from benchmarks.emergence_play import CHANNELS, Condition, Swap, Team, play
 from benchmarks.emergence_scripted import DirectionModel, Layout
 from benchmarks.metrics import ablations, coalitions, communication, diversity, influence, outputs, signalling
 from benchmarks.metrics.finding import LEVEL
-from benchmarks.metrics.surrogates import other_task, permuted_within
+from benchmarks.metrics.surrogates import other_task
 from ma_ssm_env.roles import ACTING_ROLES, BELIEF_SIZE
 
 Array = NDArray[np.float64]
@@ -82,8 +78,9 @@ def drawn_team(family: str, rng: np.random.Generator, layout: Layout) -> Team:
             ),
         }
     elif family == "deaf":
+        # No noise of their own, so that what is heard is all that could differ.
         own = {
-            role: layout.role(role, {}, {}, {field: 0.2}, 0.9 * rng.random())
+            role: layout.role(role, {("time_left", field): rng.normal(0.0, 0.4, (1, m))}, {})
             for role, field in (
                 ("meta_learning", "prior"),
                 ("adaptation", "correction"),
@@ -177,22 +174,15 @@ def _played_returns(case: _Case) -> Verdicts:
 
 def _played_outputs(case: _Case) -> Verdicts:
     """The measures of information, by counterfactual messages."""
-    tasks, trials, rng = case.tasks[:4], 5, case.rng
-    groups = np.repeat(np.arange(len(tasks)), trials)
-    conditions = [Condition()]
-    for _ in range(39):
-        content = {channel: permuted_within(groups, rng) for channel in CHANNELS}
-        conditions.append(Condition("swapped", swap=Swap(content, permuted_within(groups, rng))))
-    played = play(
-        case.team, tasks, trials, conditions, record=ACTING_ROLES, seed=case.seed, policy_seed=case.seed
+    series, _ = played_replicates(
+        case.team, case.tasks[:4], 5, case.rng, seed=case.seed, policy_seed=case.seed
     )
-    found, _ = outputs.findings(role_outputs(case.team, played, groups), rng, shifts=5, shifts_each=1)
+    found, _ = outputs.findings(series, case.rng, shifts=5, shifts_each=1)
     return {f.name: float(f.p) for f in found if f.p is not None}
 
 
 def _played_influence(case: _Case) -> Verdicts:
-    config = AnalysisConfig(message_trials=6, every=6, ahead=0, num_threads=1)
-    edges, _ = channel_influence(case.team, case.tasks[:12], config, case.rng, seed=case.seed)
+    edges, _ = channel_influence(case.team, case.tasks[:12], 6, case.rng, every=6, ahead=0, seed=case.seed)
     by_pool, by_noise = edges["received_belief", "meta_learning"]
     finding = influence.belief_finding("meta_learning", by_pool, by_noise, 1.0, case.rng)
     return {"influence": float(finding.p or 0.0)}
@@ -233,7 +223,7 @@ def _played_diversity(case: _Case) -> Verdicts:
 
 
 def _conditions(case: _Case, trials: int) -> tuple[Array, Array, Array, Array]:
-    """Returns as it is, with the belief muted, with messages of another task, and at seven rates [7, N, J]."""
+    """Returns as it is, with the belief muted, with another task's messages; at seven rates [7, N, J]."""
     elsewhere = Swap(dict.fromkeys(CHANNELS, other_task(len(case.tasks), trials, case.rng)))
     conditions = [
         Condition(),
@@ -274,17 +264,18 @@ STUDIES: tuple[tuple[Callable[[_Case], Verdicts], str, str], ...] = (
     (_played_signals, "babble", "told"),
     (_played_diversity, "equal", "unlike"),
     (_retrained_runs(0.0), "babble", ""),
-    (_retrained_runs(2.0), "", "told"),
+    (_retrained_runs(2.2), "", "told"),
 )
 DEAF_TEAMS = 40  # their verdicts cannot be wrong, so fewer will do
 DEAF = (_deaf_returns, _played_influence, _played_outputs)
 
 EFFECTS = {
-    "told": "prior 0.3 and correction 0.6 of the received direction, belief noise 0.3, own noise 0.3 and 0.25, trust 0.8",
-    "mask": "0.8 of a message of deviation 0.4 added to the prior and taken from the correction, own noise 0.15 "
-    "with persistence 0.8, trust 0.8 + half the sum of both",
+    "told": "prior 0.3 and correction 0.6 of the received direction, belief noise 0.3, own noise 0.3 "
+    "and 0.25, trust 0.8",
+    "mask": "0.8 of a message of deviation 0.4 added to the prior and taken from the correction, own "
+    "noise 0.15 with persistence 0.8, trust 0.8 + half the sum of both",
     "unlike": "own noise 0.5 in the correction against 0.2 in the prior",
-    "retrained": "a loss of 2 deviations between runs, 5 runs each",
+    "retrained": "a loss of 2.2 deviations between runs, 5 runs each",
 }
 
 
@@ -334,8 +325,8 @@ class Command:
     """Calibrate the verdicts on random teams.
 
     Attributes:
-        out: JSON file of the counts and p values. Until it is written, finished teams are kept beside it as JSON
-            lines, and an interrupted call goes on from them.
+        out: JSON file of the counts and p values. Until it is written, finished teams are kept beside it as
+            JSON lines, and an interrupted call goes on from them.
         teams: of each family.
     """
 

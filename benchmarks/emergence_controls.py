@@ -8,7 +8,7 @@
 | `trained-muted` | the same, its belief received as 0 | nothing is heard, and nothing is earned |
 | `untrained` | the same networks before training | nothing is earned by talking |
 | `scripted-deaf` | an informed sender; listeners that never read | influence exactly 0 on every channel |
-| `told` | hand-written: meta_learning succeeds only by reading the belief | the belief's whole value, one listener |
+| `told` | hand-written: meta_learning succeeds only by reading the belief | all its value, one listener |
 """
 
 from __future__ import annotations
@@ -35,17 +35,11 @@ SCENARIO = "PointDir-v0"
 def scripted_teams() -> dict[str, tuple[str, Team]]:
     """The scripted controls: record -> title, team."""
     layout = Layout.of(SCENARIO)
-    own = {"noise": 0.3}
     deaf = {
         "state_modeling": DirectionModel(layout.observation["state_modeling"]),
-        "meta_learning": layout.role("meta_learning", noise={"prior": own["noise"]}, persistence=0.9),
-        "adaptation": layout.role(
-            "adaptation",
-            {("last_torque", "correction"): [[-0.3, 0.0], [0.0, -0.3]]},
-            noise={"correction": own["noise"]},
-            persistence=0.9,
-        ),
-        "coordinator": layout.role("coordinator", noise={"trust": own["noise"]}),
+        "meta_learning": layout.role("meta_learning", {("time_left", "prior"): [[0.8, -0.4]]}),
+        "adaptation": layout.role("adaptation", {("last_torque", "correction"): [[-0.3, 0.5], [-0.5, -0.3]]}),
+        "coordinator": layout.role("coordinator", {("time_left", "trust"): [[0.5, -0.5]]}),
     }
     return {
         "scripted-deaf": ("scripted team that ignores messages", Team(SCENARIO, deaf)),
@@ -60,14 +54,13 @@ class Command:
     Attributes:
         checkpoint: a team trained on PointDir-v0 with differentiable communication.
         out: results folder.
-        same: further runs trained like it with other seeds.
-        retrained: runs trained without a role, `ROLE=CHECKPOINT` each.
+        same, retrained: as in `benchmarks.emergence`, for the trained team.
         analysis: how much is played.
     """
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
     out: Path = Path("benchmarks/results/emergence")
-    same: tuple[Path, ...] = ()
+    same: tuple[str, ...] = ()
     retrained: tuple[str, ...] = ()
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
 
@@ -85,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "untrained": ("the same networks before training", untrained),
         **scripted_teams(),
     }
-    runs = retrained_returns(command.checkpoint, command.same, command.retrained)
+    runs = retrained_returns(SCENARIO, command.same, command.retrained)
     for name, (title, team) in teams.items():
         record = analyse(team, command.analysis, retrained=runs if name == "trained" else None)
         origin = {"kind": "control"}

@@ -203,7 +203,7 @@ class Match:
         self._noisy = np.flatnonzero(self._noise != own)
 
     def _given(self, raw: Mapping[str, Float]) -> dict[str, Float]:
-        """What the listeners are given: the environment's observations, but for what the conditions change."""
+        """What listeners are given: the environment's observations, but for what the conditions change."""
         given = {role: np.array(raw[agent]) for role, agent in self._agents.items()}
         for role, fields in self.fields.items():
             for name, sender in SENDERS.items():
@@ -281,7 +281,7 @@ class Match:
         return ended[self._agents["state_modeling"]], infos
 
     def posted(self, name: str) -> Float:
-        """What was posted in the last step: belief, prior, correction, rate, or the channel's noise [B, .]."""
+        """What was posted in the last step: belief, prior, correction or rate; or the noise [B, .]."""
         return self._posts[name]
 
     def silent(self, role: str) -> NDArray[np.bool_]:

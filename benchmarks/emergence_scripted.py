@@ -49,8 +49,8 @@ class LinearRole:
 class DirectionModel:
     """A state-modeling role for planar Dir tasks: infers the direction from velocity and reward, and says it.
 
-    Least squares of the rewards on the velocities so far, d = (sum v v' + I ridge)^-1 sum r v, is the belief's
-    first two numbers; the next two are the velocity.
+    Least squares of the rewards on the velocities so far, d = (sum v v' + I ridge)^-1 sum r v, is the
+    belief's first two numbers; the next two are half the velocity.
 
     Attributes:
         fields: observation fields of the role.

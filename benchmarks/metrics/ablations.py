@@ -2,11 +2,11 @@
 
     loss = v(team) - v(team without)      return per inner episode, any sign
 
-Rungs without retraining, on the same worlds and noise: a role is removed (acts 0), frozen (acts by its initial
-policy), muted (its posts are received as 0), or all messages come from another trial of the same task. They
-show what this team leans on. They mislead about what is needed: the others never trained without it. The
-rung with retraining compares runs that were trained without the role; it is the only one by which the
-environment role, which acts between trials, can be judged.
+Rungs without retraining, on the same worlds and noise: a role is removed (acts 0), frozen (acts by its
+initial policy), muted (its posts are received as 0), or all messages come from another trial of the same
+task. They show what this team leans on. They mislead about what is needed: the others never trained without
+it. The rung with retraining compares runs that were trained without the role; it is the only one by which
+the environment role, which acts between trials, can be judged.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def retrained(name: str, team: ArrayLike, without: ArrayLike, rng: np.random.Gen
             None,
             "runs relabelled",
             "not reported",
-            f"{name}: {value:.2f} with {R} and {total - R} runs, too few to judge; at least 3 of each are needed.",
+            f"{name}: {value:.2f} with {R} and {total - R} runs; to judge it, 3 of each are needed.",
         )
     if comb(total, R) <= MOST_SPLITS:
         chosen = np.zeros((comb(total, R), total), dtype=bool)

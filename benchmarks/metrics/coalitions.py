@@ -40,7 +40,7 @@ def all_coalitions(players: Sequence[str]) -> list[Coalition]:
 def values_of(
     players: Sequence[str], value: Callable[[list[Coalition]], ArrayLike]
 ) -> dict[Coalition, Array]:
-    """v of every coalition, from one call: `value` gives an array for each, all on the same random numbers."""
+    """v of every coalition, from one call of `value`: an array for each, on the same random numbers."""
     coalitions = all_coalitions(players)
     given = np.asarray(value(coalitions), dtype=np.float64)
     if len(given) != len(coalitions):
@@ -49,7 +49,7 @@ def values_of(
 
 
 def shapley_values(players: Sequence[str], v: dict[Coalition, Array]) -> dict[str, Array]:
-    """Exact Shapley value of each player; arrays of values (one a task and trial) are taken element by element."""
+    """Exact Shapley value of each player, element by element of the arrays of values."""
     n = len(players)
     result: dict[str, Array] = {}
     for player in players:
@@ -92,8 +92,8 @@ class Synergy:
 def synergy(players: Sequence[str], v: dict[Coalition, Array]) -> Synergy:
     """Choose the best sub-team on the trials of half of the tasks, judge it on the others', and in turn.
 
-    Chosen and judged on the same trials, the best of 15 would look better than it is and synergy smaller; so it
-    would on other trials of the same tasks, where a sub-team that prefers their directions wins again.
+    Chosen and judged on the same trials, the best of 15 would look better than it is and synergy smaller;
+    so it would on other trials of the same tasks, where a sub-team that likes their directions wins again.
     """
     whole = frozenset(players)
     arrays = {coalition: np.asarray(values, dtype=np.float64) for coalition, values in v.items()}
@@ -130,8 +130,8 @@ def findings(
             p,
             "signs of the per-task differences flipped; sub-team chosen on other tasks' trials",
             effect_verdict(p),
-            f"The whole team {'earns more than' if known else 'is not shown to beat'} its best sub-team ({names})"
-            f", by {value:.2f}.",
+            f"The whole team {'earns more than' if known else 'is not shown to beat'} its best sub-team "
+            f"({names}): a difference of {value:.2f}.",
         )
     ]
     parts = dividends(players, v)
@@ -164,8 +164,8 @@ def findings(
                 p,
                 "signs of the per-task Shapley values flipped",
                 effect_verdict(p),
-                f"{role} {'carries' if p <= 0.05 else 'is not shown to carry anything; it carries'} {value:.2f}"
-                f" of the {float((v[frozenset(players)] - v[frozenset()]).mean()):.2f} that the team earns.",
+                f"{role} {'carries' if p <= 0.05 else 'is not shown to carry anything:'} {value:.2f} "
+                f"of the {float((v[frozenset(players)] - v[frozenset()]).mean()):.2f} that the team earns.",
             )
         )
     return result

@@ -44,7 +44,8 @@ def listening(
         p,
         f"messages of {whose} in the same worlds",
         "coordination" if heard else "no evidence",
-        f"Hearing {what} of {whose} instead of the own {'costs' if heard else 'is not shown to cost anything:'} "
+        f"Hearing {what} of {whose} instead of the own "
+        f"{'costs' if heard else 'is not shown to cost anything:'} "
         f"{value:.2f}.",
     )
 

@@ -1,4 +1,4 @@
-"""Mutual information by nearest neighbours: the cross-check of the Gaussian copula, which sees bent relations.
+"""Mutual information by nearest neighbours: a cross-check of the copula that sees bent relations.
 
     I(X; Y)     = psi(k) + psi(n) - <psi(n_x + 1) + psi(n_y + 1)>                 (KSG, algorithm 1)
     I(X; Y | Z) = psi(k) - <psi(n_xz + 1) + psi(n_yz + 1) - psi(n_z + 1)>         (Frenzel and Pompe)

@@ -1,7 +1,7 @@
 """All measures of information of a team's outputs at once, and their verdicts by counterfactual messages.
 
-The first replicate is the team as it is. In the others every listener receives the messages of other trials of
-the same task, drawn for each listener apart, and the channel noise of another trial, the same for all. A
+The first replicate is the team as it is. In the others every listener receives the messages of other trials
+of the same task, drawn for each listener apart, and the channel noise of another trial, the same for all. A
 team whose messages say the same whatever the trial, or whose listeners are deaf, has the same law in all
 replicates, whatever its policies, its body and the noise that it shares: so the rank of the first among them
 is an exact test. It is the only null here that the common body cannot fool.
@@ -72,14 +72,18 @@ def measures(parts: Sequence[Array], macro: Macro) -> dict[str, Array]:
     }
 
 
-def shifted_measures(
-    series: Series, replicates: Sequence[int], shifts: int, rng: np.random.Generator
-) -> dict[str, Array]:
-    """The measures of replicates under circular shifts of each part, V recomputed: [replicates, shifts]."""
-    drawn = [
-        np.stack([[circular_shifts(part[g], rng) for _ in range(shifts)] for g in replicates])
-        for part in series.parts
-    ]
+def shifted_measures(series: Series, replicates: Sequence[int], shifts: int, seed: int) -> dict[str, Array]:
+    """The measures of replicates under circular shifts of each part, V recomputed: [replicates, shifts].
+
+    The shifts are the same in every replicate, so that replicates that are equal stay so.
+    """
+    drawn = []
+    for number, part in enumerate(series.parts):
+        shifted = []
+        for g in replicates:
+            rng = np.random.default_rng([seed, number])
+            shifted.append([circular_shifts(part[g], rng) for _ in range(shifts)])
+        drawn.append(np.array(shifted))
     return measures(drawn, series.macro)
 
 
@@ -92,32 +96,32 @@ def findings(
         series: at least 20 replicates, so that a p value can reach 0.05.
         rng: source of the shifts.
         shifts: surrogates of the plain null.
-        shifts_each: of each counterfactual replicate, for the correction of Psi and Delta.
+        shifts_each: of each replicate, for the correction of Psi and Delta where replicates are ranked.
     """
     G = len(series.parts[0])
     if G < 20:
         raise ValueError(f"{G} replicates: with fewer than 20 no p value can reach 0.05")
     found = {name: values.copy() for name, values in measures(series.parts, series.macro).items()}
-    plain = {name: values[0] for name, values in shifted_measures(series, [0], shifts, rng).items()}
+    seed = int(rng.integers(2**62))
+    plain = {name: values[0] for name, values in shifted_measures(series, [0], shifts, seed).items()}
     offset = {name: float(plain[name].mean()) for name in SHIFTED}
-    for name in SHIFTED:
-        found[name][0] -= offset[name]
-        plain[name] = plain[name] - offset[name]
-    for start in range(1, G, BATCH):
-        some = range(start, min(G, start + BATCH))
-        each = shifted_measures(series, some, shifts_each, rng)
+    reported = {name: float(values[0]) - offset.get(name, 0.0) for name, values in found.items()}
+    beside = {name: values - offset.get(name, 0.0) for name, values in plain.items()}
+    for start in range(0, G, BATCH):
+        some = list(range(start, min(G, start + BATCH)))
+        each = shifted_measures(series, some, shifts_each, seed)
         for name in SHIFTED:
-            found[name][list(some)] -= each[name].mean(1)
+            found[name][some] -= each[name].mean(1)
     left_out = []
     for task in np.unique(series.tasks):
         kept = series.tasks != task
         left_out.append(measures([part[0][:, kept] for part in series.parts], series.macro))
     result = []
     for name in ("O-information", "S-information", "transfer entropy", "Psi", "Delta", "Gamma"):
-        value, null = float(found[name][0]), found[name][1:]
+        value, null = reported[name], found[name][1:]
         two_sided = name == "O-information"
-        p = rank_p(value, null, two_sided=two_sided)
-        verdict = message_verdict(p, rank_p(value, plain[name], two_sided=two_sided))
+        p = rank_p(float(found[name][0]), null, two_sided=two_sided)
+        verdict = message_verdict(p, rank_p(value, beside[name], two_sided=two_sided))
         without = np.array([float(values[name]) for values in left_out]) - offset.get(name, 0.0)
         low, high = jackknife_interval(value, without)
         result.append(
@@ -149,7 +153,7 @@ _MEANING = {
 def _words(name: str, value: float, null: float, verdict: str) -> str:
     reading = {
         "coordination": "it depends on the messages being the trial's own: coordination.",
-        "association": "it is there under other trials' messages too: an association through body, clock or task.",
+        "association": "it is there under other messages too: an association through body, clock or task.",
         "no evidence": "no evidence of coordination.",
     }[verdict]
     return f"{name} ({_MEANING[name]}) is {value:.3f} nats, {null:.3f} under other messages: {reading}"

@@ -4,7 +4,8 @@
     I(belief innovation; hidden velocities)    against the trials of a task permuted
 
 Gaussian-copula information, nats, >= 0 but for noise; reported minus the mean of its null, as time series
-have fewer samples than steps. Source: Lowe et al. 2019, "On the pitfalls of measuring emergent communication".
+have fewer samples than steps. Source: Lowe et al. 2019, "On the pitfalls of measuring emergent
+communication".
 
 Velocities are centred on their task and step, and the belief is regressed on its own past first: where
 listeners obey a babbling sender, the body follows the belief, and a plain correlation would say that the
@@ -84,7 +85,7 @@ def velocity_signalling(
 def _against(
     x: Array, y: Array, permutation: Callable[[], Indices], permutations: int, groups: Indices
 ) -> tuple[float, Array, Array]:
-    """I(X; Y) of units [U, n, d], its values with Y's units permuted, and with one group of units left out."""
+    """I(X; Y) of units [U, n, d], its values with Y's units permuted, and with one group left out each."""
     U, n, _ = x.shape
     x, y = (_white(v.reshape(U * n, -1)).reshape(U, n, -1) for v in (x, y))
     found = _information(np.einsum("und,une->de", x, y) / (U * n))
@@ -118,15 +119,16 @@ def _finding(what: str, how: str, found: float, null: Array, left_out: Array) ->
     bias = float(null.mean())
     low, high = jackknife_interval(found - bias, left_out - bias)
     told = p <= LEVEL
+    value = round(found - bias, 12) + 0.0
     return Finding(
         f"signalling of the {what}",
-        found - bias,
+        value,
         "nats",
         low,
         high,
         p,
         how,
         "association" if told else "no evidence",
-        f"The belief {'tells' if told else 'is not shown to tell'} the {what}: {found - bias:.3f} nats a step "
-        f"(beyond {bias:.3f} by chance).",
+        f"The belief {'tells' if told else 'is not shown to tell'} the {what}: {value:.3f} nats a "
+        f"step (beyond {abs(bias):.3f} by chance).",
     )

@@ -36,7 +36,7 @@ def permuted_within(groups: Sequence[int] | Indices, rng: np.random.Generator) -
 
 
 def other_task(tasks: int, trials: int, rng: np.random.Generator) -> Indices:
-    """For every world of `tasks` x `trials`, the same trial of another task [W]: a random cycle of the tasks."""
+    """For every world of `tasks` x `trials`, the same trial of the next task in a random cycle [W]."""
     if tasks < 2:
         raise ValueError(f"{tasks} task: there is no other one to take messages from")
     order = rng.permutation(tasks)

@@ -55,7 +55,7 @@ class AnalysisConfig:
 
     trials: int = 5
     message_tasks: int = 20
-    message_trials: int = 8
+    message_trials: int = 6
     replicates: int = 39
     every: int = 5
     ahead: int = 10

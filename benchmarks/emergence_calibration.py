@@ -87,7 +87,7 @@ def drawn_team(family: str, rng: np.random.Generator, layout: Layout) -> Team:
                 ("coordinator", "trust"),
             )
         }
-        players = {"state_modeling": DirectionModel(layout.observation["state_modeling"], noise=0.2), **own}
+        players = {"state_modeling": DirectionModel(layout.observation["state_modeling"]), **own}
     elif family in ("equal", "unlike"):
         weights, slow = listens("meta_learning", "x", m), 0.9 * rng.random()
         players = {"state_modeling": layout.role("state_modeling", {}, {"belief": rng.uniform(-0.5, 0.5, d)})}

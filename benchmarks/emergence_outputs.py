@@ -69,8 +69,8 @@ def role_outputs(
     whole = played.whole.all(0)
     if whole.sum() < 0.5 * len(whole):
         raise TrialsEndEarly(
-            f"{team.scenario}: {int((~whole).sum())} of {len(whole)} trials end early; measures of information "
-            "need trials of one length: take a scenario without early ends, or a shorter horizon"
+            f"{team.scenario}: {int((~whole).sum())} of {len(whole)} trials end early; measures of "
+            "information need trials of one length: take a scenario without early ends, or a shorter horizon"
         )
     parts, widths = [], []
     for role in ACTING_ROLES:

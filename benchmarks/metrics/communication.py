@@ -79,7 +79,8 @@ def return_against_bits(
         for b, row in zip(sent, values, strict=True)
     ]
     rank = np.arange(len(sent)) - (len(sent) - 1) / 2.0
-    gain = (len(sent) - 1) * (rank @ values) / np.square(rank).sum()
+    rise = values - values[:1]  # so that a rate that changes nothing gives exactly 0
+    gain = (len(sent) - 1) * (rank @ rise) / np.square(rank).sum()
     p = sign_flip_p(gain, rng)
     value = float(gain.mean())
     return points, Finding(

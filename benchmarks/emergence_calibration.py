@@ -38,6 +38,7 @@ from benchmarks.emergence_scripted import DirectionModel, Layout
 from benchmarks.metrics import ablations, coalitions, communication, diversity, influence, outputs, signalling
 from benchmarks.metrics.finding import LEVEL
 from benchmarks.metrics.surrogates import other_task
+from ma_ssm_env import Policy
 from ma_ssm_env.roles import ACTING_ROLES, BELIEF_SIZE
 
 Array = NDArray[np.float64]
@@ -62,6 +63,7 @@ def drawn_team(family: str, rng: np.random.Generator, layout: Layout) -> Team:
         }
 
     quiet = {"rate": -0.75}
+    players: dict[str, Policy]
     if family in ("silent", "babble"):
         noise = {"belief": 0.4} if family == "babble" else {}
         header = {("time_left", "belief"): rng.normal(0.0, 0.3, (1, d))}

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import tyro
@@ -27,6 +27,7 @@ from benchmarks.emergence_analysis import AnalysisConfig, analyse
 from benchmarks.emergence_play import Team
 from benchmarks.emergence_scripted import DirectionModel, Layout
 from benchmarks.runner.execute import host, versions
+from ma_ssm_env import Policy
 from policies.config import to_json
 
 SCENARIO = "PointDir-v0"
@@ -35,7 +36,7 @@ SCENARIO = "PointDir-v0"
 def scripted_teams() -> dict[str, tuple[str, Team]]:
     """The scripted controls: record -> title, team."""
     layout = Layout.of(SCENARIO)
-    deaf = {
+    deaf: dict[str, Policy] = {
         "state_modeling": DirectionModel(layout.observation["state_modeling"]),
         "meta_learning": layout.role("meta_learning", {("time_left", "prior"): [[0.8, -0.4]]}),
         "adaptation": layout.role("adaptation", {("last_torque", "correction"): [[-0.3, 0.5], [-0.5, -0.3]]}),
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     runs = retrained_returns(SCENARIO, command.same, command.retrained)
     for name, (title, team) in teams.items():
         record = analyse(team, command.analysis, retrained=runs if name == "trained" else None)
-        origin = {"kind": "control"}
+        origin: dict[str, Any] = {"kind": "control"}
         if name in ("trained", "trained-muted", "untrained"):
             origin |= {"steps": 0 if name == "untrained" else steps, "training": to_json(config)}
         record = {

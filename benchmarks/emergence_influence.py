@@ -58,7 +58,7 @@ def channel_influence(
     later: list[dict[str, Array]] = []
 
     def per_task(values: Array) -> Array:
-        return values.reshape(N, J).mean(1)
+        return np.asarray(values.reshape(N, J).mean(1))
 
     for t in range(length):
         if t and t % every == 0:

@@ -66,7 +66,7 @@ def role_outputs(
     output is what the role's distribution gives, the action that was played plus noise of the deviation that
     influence is measured by; the same noise in all replicates, so that those that are equal stay so.
     """
-    whole = played.whole.all(0)
+    whole = np.asarray(played.whole.all(axis=0))
     if whole.sum() < 0.5 * len(whole):
         raise TrialsEndEarly(
             f"{team.scenario}: {int((~whole).sum())} of {len(whole)} trials end early; measures of "
@@ -83,9 +83,8 @@ def role_outputs(
         parts.append(action)
     directions = [principal_directions(part[0], MOST_NUMBERS) for part in parts]
     m = widths[1]
-    torque = combine(
-        *(parts[i].astype(np.float32) for i in (1, 2)), parts[3][..., :m].astype(np.float32)
-    ).astype(np.float64)
+    prior, correction, trust = (parts[i][..., :m].astype(np.float32) for i in (1, 2, 3))
+    torque = combine(prior, correction, trust).astype(np.float64)
     of_torque = principal_directions(torque[0], MOST_NUMBERS)
     # V is a function of what is shifted: of the few numbers, carried back to actions where some are lost.
     few = [part @ direction for part, direction in zip(parts, directions, strict=True)]

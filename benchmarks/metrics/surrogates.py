@@ -22,7 +22,8 @@ def circular_shifts(series: ArrayLike, rng: np.random.Generator) -> Array:
     least = max(1, length // 10)  # a turn of a step or two would keep most of the relation
     turns = rng.integers(least, max(least + 1, length - least + 1), size=worlds)
     rows = (np.arange(length)[:, None] + turns) % length
-    return array[rows, np.arange(worlds)]
+    shifted: Array = array[rows, np.arange(worlds)]
+    return shifted
 
 
 def permuted_within(groups: Sequence[int] | Indices, rng: np.random.Generator) -> Indices:

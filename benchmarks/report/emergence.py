@@ -120,6 +120,22 @@ def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
+def later(record: dict[str, Any]) -> str:
+    """What a belief that was replaced once does some steps later; empty where nobody is moved."""
+    said = []
+    for role, nats in record.get("ahead", {}).items():
+        step = min(5, len(nats) - 1)
+        if nats[0] > 0 and step > 0:
+            said.append(
+                f"{role} by {number(nats[0])} nats at once and {number(nats[step])} {step} steps later"
+            )
+    return (
+        f"A belief that is replaced once moves {_listed(said)}, simulator, memories and noise as they were."
+        if said
+        else ""
+    )
+
+
 # -- many teams -----------------------------------------------------------------------------------------
 
 _COLUMNS: tuple[tuple[str, str], ...] = (
@@ -205,7 +221,7 @@ def _team(record: dict[str, Any], index: int, *, open_: bool) -> str:
     return (
         f"<details{' open' if open_ else ''}><summary>{title}, {html.escape(record['scenario'])}</summary>"
         f'<p class="lead">{html.escape(lead(record))}</p><div class="figures">{"".join(figures)}</div>'
-        f"{_findings_table(record)}<p class='cost'>Measured in {seconds:.0f} s.</p></details>"
+        f"<p>{html.escape(later(record))}</p>{_findings_table(record)}<p class='cost'>Measured in {seconds:.0f} s.</p></details>"
     )
 
 
@@ -238,7 +254,7 @@ def _findings_table(record: dict[str, Any]) -> str:
 
 
 def _team_markdown(record: dict[str, Any]) -> str:
-    lines = [f"### {record['title']} ({record['scenario']})", "", lead(record), ""]
+    lines = [f"### {record['title']} ({record['scenario']})", "", lead(record), "", later(record), ""]
     for group, found in record["findings"].items():
         lines.append(f"- **{group}**")
         for finding in found:

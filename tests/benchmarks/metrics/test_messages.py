@@ -158,7 +158,7 @@ def test_retraining_is_judged_by_relabelling_runs() -> None:
     assert retrained("without x", without, full, rng()).p == 1.0
     few = retrained("without x", full[:2], without, rng())
     assert (few.p, few.verdict) == (None, "not reported")
-    assert "at least 3" in few.words
+    assert "3 of each are needed" in few.words
 
 
 # -- diversity ------------------------------------------------------------------------------------------

@@ -98,8 +98,8 @@ def lead(record: dict[str, Any]) -> str:
     parts = []
     if listening and listening["verdict"] == "coordination":
         parts.append(
-            f"Messages are used: with those of another task in their place {number(listening['value'])} of the "
-            f"return of {number(earned)} is lost."
+            "Messages are used: with those of another task in their place the return falls by "
+            f"{number(listening['value'])} from {number(earned)}."
         )
     else:
         parts.append(f"There is no evidence that messages are of use, at a return of {number(earned)}.")
@@ -126,9 +126,7 @@ def later(record: dict[str, Any]) -> str:
     for role, nats in record.get("ahead", {}).items():
         step = min(5, len(nats) - 1)
         if nats[0] > 0 and step > 0:
-            said.append(
-                f"{role} by {number(nats[0])} nats at once and {number(nats[step])} {step} steps later"
-            )
+            said.append(f"{role} by {number(nats[0])} nats at once ({number(nats[step])} after {step} steps)")
     return (
         f"A belief that is replaced once moves {_listed(said)}, simulator, memories and noise as they were."
         if said
@@ -240,7 +238,7 @@ def _findings_table(record: dict[str, Any]) -> str:
                 span = f"{number(finding['low'])} to {number(finding['high'])}"
             p = "-" if finding["p"] is None else f"{finding['p']:.3f}"
             rows.append(
-                f"<tr><td>{html.escape(finding['words'])}<small>null: {html.escape(finding['null'])}; "
+                f"<tr><td>{html.escape(finding['words'])}<small>{html.escape(finding['name'])}; null: {html.escape(finding['null'])}; "
                 f"{html.escape(finding['unit'])}</small></td><td>{number(finding['value'])}</td><td>{span}</td>"
                 f"<td>{p}</td><td class='{kind}'>{html.escape(finding['verdict'])}</td></tr>"
             )

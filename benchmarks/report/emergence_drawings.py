@@ -55,8 +55,9 @@ def _bars(rows: Sequence[tuple[str, list[tuple[float, float, float, bool, str]]]
     ends = [0.0] + [end for _, marks in rows for value, low, high, *_ in marks for end in (value, low, high)]
     low, high = min(ends), max(ends)
     pad = 0.04 * ((high - low) or 1.0)
-    at = _axis(low - pad, high + pad, 190, 510)
-    height = 26 * len(rows) + 30
+    at = _axis(low - pad, high + pad, 205, 510)
+    step = 26 if max((len(marks) for _, marks in rows), default=1) < 2 else 48
+    height = step * len(rows) + 30
     parts = [f'<svg viewBox="0 0 520 {height}" role="img" aria-label="{html.escape(label)}">']
     for tick in _ticks(low - pad, high + pad):
         kind = "zero" if abs(tick) < 1e-12 else "grid"
@@ -67,10 +68,10 @@ def _bars(rows: Sequence[tuple[str, list[tuple[float, float, float, bool, str]]]
             f'<text class="soft" x="{at(tick):.1f}" y="{height - 8}" text-anchor="middle">{_tick(tick)}</text>'
         )
     for i, (name, marks) in enumerate(rows):
-        y = 17 + 26 * i
-        parts.append(f'<text x="180" y="{y + 4}" text-anchor="end">{html.escape(name)}</text>')
+        y = step / 2 + 4 + step * i
+        parts.append(f'<text x="196" y="{y + 4}" text-anchor="end">{html.escape(name)}</text>')
         for k, (value, below, above, filled, kind) in enumerate(marks):
-            line = y + (k - (len(marks) - 1) / 2) * 9
+            line = y + (k - (len(marks) - 1) / 2) * 13
             parts.append(
                 f'<g class="{kind}"><line class="span" x1="{at(below):.1f}" x2="{at(above):.1f}" y1="{line:.1f}" '
                 f'y2="{line:.1f}"/><circle class="{"filled" if filled else "hollow"}" cx="{at(value):.1f}" '
@@ -104,10 +105,12 @@ def ladder(record: dict[str, Any]) -> str:
     """Losses of the ablations, the largest first."""
     found = sorted(record["findings"].get("ablations", []), key=lambda f: -f["value"])
     said = ", ".join(f"{f['name']} {number(f['value'])}" for f in found)
-    short = {"messages shuffled within the task": "messages shuffled"}
-    return _bars(
-        [(short.get(f["name"], f["name"]), [_mark(f, "neutral")]) for f in found], f"Return lost: {said}"
-    )
+    return _bars([(_rung(f["name"]), [_mark(f, "neutral")]) for f in found], f"Return lost: {said}")
+
+
+def _rung(name: str) -> str:
+    """A rung's name, as long as there is room for it."""
+    return name.replace("retrained without ", "retrained, no ").replace(" within the task", "")
 
 
 def bits_curve(record: dict[str, Any]) -> str:
@@ -222,5 +225,6 @@ STYLE = """
 .emergence table.words td:first-child{white-space:normal;text-align:left;min-width:22rem;max-width:60ch}
 .emergence tr.group th{padding-top:16px;text-align:left;color:var(--soft);font-weight:600}
 .emergence details.inner{margin-top:1rem}
+.emergence thead th:first-child{text-align:left!important}
 .emergence .cost{color:var(--soft);font-size:.84rem}
 """

@@ -1,0 +1,18 @@
+"""Leading principal components: a role's output in few numbers, so that entropies need few samples."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+
+def principal_directions(samples: ArrayLike, count: int) -> Array:
+    """The `count` directions [d, count] in which samples [..., d] vary most; all of them where d <= count."""
+    values = np.asarray(samples, dtype=np.float64)
+    values = values.reshape(-1, values.shape[-1])
+    if values.shape[1] <= count:
+        return np.eye(values.shape[1])
+    _, vectors = np.linalg.eigh(np.cov(values, rowvar=False))
+    return np.asarray(vectors[:, ::-1][:, :count])

@@ -65,6 +65,8 @@ class Blackboard:
     Attributes:
         fields: `received_belief` [B, d], `last_prior`, `last_correction`, `last_torque` [B, m],
             `last_rate` [B, 1]; 0 at the start of a trial, and wherever the sender is absent or muted.
+        posted: what was posted in the last step, heard or not: `belief` [B, d], `prior`, `correction` [B, m],
+            `rate` [B, 1]; for pictures and logs, no role observes it.
         trust: the coordinator's trust of the last step [B, m].
         bits: nominal bits sent in the last step [B].
         snr: of the last step's channel [B, 1]; 0 where nothing was sent.
@@ -87,6 +89,8 @@ class Blackboard:
         self.fields: dict[str, Float] = {
             name: np.zeros((B, size), np.float32) for name, size in sizes.items()
         }
+        posts = {"belief": BELIEF_SIZE, "prior": m, "correction": m, "rate": 1}
+        self.posted: dict[str, Float] = {name: np.zeros((B, n), np.float32) for name, n in posts.items()}
         self.trust = np.zeros((B, m), np.float32)
         self.bits = np.zeros(B, np.float32)
         self.snr = np.zeros((B, 1), np.float32)
@@ -114,6 +118,7 @@ class Blackboard:
             "last_torque": torque,
             "last_rate": rate if self._sends["coordinator"] else silent(rate),
         }
+        self.posted = {"belief": belief, "prior": prior, "correction": correction, "rate": rate}
         self.trust, self.noise = trust, noise
         if self._sends["state_modeling"]:
             self.snr = snr(rate)
@@ -126,7 +131,8 @@ class Blackboard:
     def clear(self, worlds: NDArray[np.int64]) -> None:
         """Forget everything in `worlds`: a trial starts."""
         self.fields = {name: field.copy() for name, field in self.fields.items()}
-        for field in self.fields.values():
+        self.posted = {name: post.copy() for name, post in self.posted.items()}
+        for field in (*self.fields.values(), *self.posted.values()):
             field[worlds] = 0.0
         self.trust, self.noise = self.trust.copy(), self.noise.copy()
         for array in (self.trust, self.noise, self.bits, self.snr):
@@ -134,11 +140,13 @@ class Blackboard:
 
     def clone_state(self) -> dict[str, Any]:
         """A copy of all that is on the board."""
-        rest = {name: getattr(self, name).copy() for name in ("trust", "bits", "snr", "noise")}
+        rest: dict[str, Any] = {name: getattr(self, name).copy() for name in ("trust", "bits", "snr", "noise")}
+        rest["posted"] = {name: post.copy() for name, post in self.posted.items()}
         return {"fields": {name: field.copy() for name, field in self.fields.items()}, **rest}
 
     def restore_state(self, state: dict[str, Any]) -> None:
         """Put back what `clone_state` gave."""
         self.fields = {name: field.copy() for name, field in state["fields"].items()}
+        self.posted = {name: post.copy() for name, post in state["posted"].items()}
         for name in ("trust", "bits", "snr", "noise"):
             setattr(self, name, state[name].copy())

@@ -235,6 +235,11 @@ class TrialBatch:
         self.return_so_far[worlds] = 0.0
         self.episode_start[worlds] = 1.0
 
+    def target(self, world: int) -> Array:
+        """The numbers that the reward law of `world` reads now [f], such as the place of a goal; a copy."""
+        target: Array = self._target[world].copy()
+        return target
+
     # -- stepping ---------------------------------------------------------------------------------------
 
     def step(self, torque: Float, resting: Mask | None = None) -> Outcome:

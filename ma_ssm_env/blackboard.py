@@ -140,7 +140,9 @@ class Blackboard:
 
     def clone_state(self) -> dict[str, Any]:
         """A copy of all that is on the board."""
-        rest: dict[str, Any] = {name: getattr(self, name).copy() for name in ("trust", "bits", "snr", "noise")}
+        rest: dict[str, Any] = {
+            name: getattr(self, name).copy() for name in ("trust", "bits", "snr", "noise")
+        }
         rest["posted"] = {name: post.copy() for name, post in self.posted.items()}
         return {"fields": {name: field.copy() for name, field in self.fields.items()}, **rest}
 

@@ -32,7 +32,9 @@ class HomogeneousEnv(ParallelEnv[str, Float, Float]):
         for agent in env.possible_agents:
             for space in (env.observation_space(agent), env.action_space(agent)):
                 if not isinstance(space, Box) or len(space.shape) != 1:
-                    raise ValueError(f"homogeneous: {agent} has a space {space}; vectors (1-d Box) are expected")
+                    raise ValueError(
+                        f"homogeneous: {agent} has a space {space}; a vector (1-d Box) is expected"
+                    )
         self.unwrapped_env = env
         self.metadata = env.metadata
         self.render_mode = env.render_mode
@@ -65,7 +67,7 @@ class HomogeneousEnv(ParallelEnv[str, Float, Float]):
         return self.action_spaces[agent]
 
     def pad_action(self, agent: str, action: Any) -> Float:
-        """The agent's own action [A] as one of the common shape, zeros behind it; `own_action` takes it back."""
+        """The agent's own action [A] in the common shape, zeros behind it; `own_action` takes it back."""
         own = np.asarray(action, dtype=np.float32)
         if own.shape != (self._action_sizes[agent],):
             raise ValueError(

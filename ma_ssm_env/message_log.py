@@ -44,9 +44,9 @@ class TrialLog:
         seed: of the world's random streams.
         trial: number of the trial since the world was seeded, from 0.
         task: the hidden task, in the law's units.
-        fields: name -> float32 [T, n]: what was posted (`belief`, `prior`, `correction`, `trust`, `rate`), what
-            came of it (`received_belief`, `torque`, `bits`, `snr`, `channel_noise`), `reward` (the plain task
-            reward), `episode` and `step` (of the inner episode, from 0).
+        fields: name -> float32 [T, n]: what was posted (`belief`, `prior`, `correction`, `trust`, `rate`),
+            what came of it (`received_belief`, `torque`, `bits`, `snr`, `channel_noise`), `reward` (the plain
+            task reward), `episode` and `step` (of the inner episode, from 0).
         complete: the log begins at the trial's first step, so that it can be replayed.
     """
 
@@ -81,7 +81,9 @@ class TrialLog:
                 another kind of CPU, or other code).
         """
         if not self.complete:
-            raise ValueError(f"{self.scenario}: this log begins in mid-trial; only a whole trial can be replayed")
+            raise ValueError(
+                f"{self.scenario}: this log begins in mid-trial; only one from the start can be replayed"
+            )
         env = TeamEnv(self.scenario, **{**self.options, "task_source": "distribution", "render_mode": None})
         env.reset(seed=self.seed)
         env.game.trials.trial[:] = self.trial - 1  # the streams are addressed by it
@@ -103,9 +105,12 @@ class TrialLog:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the log as a NumPy archive, which holds numbers and text and never code."""
         file = Path(path)
-        about = {name: getattr(self, name) for name in ("scenario", "options", "seed", "trial", "task", "complete")}
+        about = {
+            name: getattr(self, name) for name in ("scenario", "options", "seed", "trial", "task", "complete")
+        }
         about["options"] = {
-            name: sorted(value) if isinstance(value, frozenset) else value for name, value in self.options.items()
+            name: sorted(value) if isinstance(value, frozenset) else value
+            for name, value in self.options.items()
         }
         beside = file.with_name(f".{file.name}.{os.getpid()}.tmp.npz")
         try:

@@ -124,8 +124,8 @@ def one_window(render_mode: str | None) -> str | None:
     """`render_mode` of a batch: `human` is refused, since a window shows one world."""
     if render_mode == "human":
         raise ValueError(
-            "option render_mode='human': a window shows one world; take 'rgb_array' for a batch, or parallel_env "
-            "or single_agent_env without num_envs"
+            "option render_mode='human': a window shows one world; take 'rgb_array' for a batch, "
+            "or parallel_env or single_agent_env without num_envs"
         )
     return render_mode
 

@@ -4,9 +4,9 @@ Who plays: `random` (the default), `neutral`, `scripted` (module `scripted`), a 
 speaks the policy protocol, given as `--policy module:function`: the function is called with the environment
 and returns a policy for each role, or one policy with `--twin`.
 
-Checkpoints belong to the package `policies` of the checkout, which needs PyTorch. This package imports neither;
-`--checkpoint` looks for `policies` when it is asked to, by name, and says so where it is not there. What a
-checkpoint holds is read by `policies.checkpoint`, which never executes code.
+Checkpoints belong to the package `policies` of the checkout, which needs PyTorch. This package imports
+neither; `--checkpoint` looks for `policies` by name when it is asked to, and says so where it is not there. What
+a checkpoint holds is read by `policies.checkpoint`, which never executes code.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ FASTEST = 50.0  # frames a second of a video; steps beyond are left out
 NO_ENCODER = "writing {path} needs imageio and imageio-ffmpeg: pip install 'ma-ssm-env[render]'"
 
 
-def play(env: TeamEnv | SingleAgentEnv, players: Players, *, seed: int, task: Any = None, every: int = 1) -> Frames:
+def play(
+    env: TeamEnv | SingleAgentEnv, players: Players, *, seed: int, task: Any = None, every: int = 1
+) -> Frames:
     """Frames of one trial, the first and the last step's included, one for `every` steps.
 
     Args:
@@ -149,7 +151,9 @@ def named_players(name: str, env: TeamEnv | SingleAgentEnv) -> Players:
     if name == "scripted" and isinstance(env, TeamEnv):
         return scripted_team(env)
     if name not in known:
-        raise ValueError(f"--policy {name}: one of random, neutral, scripted (teams) or module:function is expected")
+        raise ValueError(
+            f"--policy {name}: one of random, neutral, scripted (teams) or module:function is expected"
+        )
     if isinstance(env, TeamEnv):
         return {AGENTS[a]: known[name](env.action_space(a).shape[0]) for a in env.possible_agents}
     return known[name](env.action_space.shape[0])  # type: ignore[index]
@@ -157,7 +161,9 @@ def named_players(name: str, env: TeamEnv | SingleAgentEnv) -> Players:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0, or 2 where something that was asked for cannot be had."""
-    parser = argparse.ArgumentParser(prog="python -m ma_ssm_env.play", description="Write a video of one trial.")
+    parser = argparse.ArgumentParser(
+        prog="python -m ma_ssm_env.play", description="Write a video of one trial."
+    )
     parser.add_argument("scenario", help="id, such as HalfCheetahVel-v0")
     parser.add_argument("--out", required=True, help="the video: .mp4, .gif, ...")
     who = parser.add_mutually_exclusive_group()

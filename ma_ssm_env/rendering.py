@@ -176,7 +176,9 @@ class _Canvas:
             _glfw().make_context_current(self._window)
             mujoco.mjr_setBuffer(int(mujoco.mjtFramebuffer.mjFB_WINDOW), self._context)
 
-    def body(self, qpos: NDArray[np.float64], goal: NDArray[np.float64] | None, bottom: int, height: int) -> None:
+    def body(
+        self, qpos: NDArray[np.float64], goal: NDArray[np.float64] | None, bottom: int, height: int
+    ) -> None:
         """The body at `qpos`, and a green ball at `goal` [2] where there is one."""
         self._data.qpos[:] = qpos
         mujoco.mj_forward(self._model, self._data)

@@ -36,7 +36,11 @@ class DirectionFinder:
 
     def initial_memory(self, batch: int) -> tuple[NDArray[np.float64], NDArray[np.float64], Float]:
         """Normal equations [B, 2, 2] and [B, 2], and the velocity of the step before [B, 2]."""
-        return np.tile(0.05 * np.eye(2), (batch, 1, 1)), np.zeros((batch, 2)), np.zeros((batch, 2), np.float32)
+        return (
+            np.tile(0.05 * np.eye(2), (batch, 1, 1)),
+            np.zeros((batch, 2)),
+            np.zeros((batch, 2), np.float32),
+        )
 
     def act(
         self,
@@ -62,14 +66,14 @@ class DirectionFinder:
 
 def scripted_team(env: TeamEnv) -> dict[str, Policy]:
     """A policy for each role of `env`: a conversation on PointDir, and a gait elsewhere."""
-    team: dict[str, Policy] = {AGENTS[a]: neutral_policy(env.action_space(a).shape[0]) for a in env.possible_agents}
+    team: dict[str, Policy] = {
+        AGENTS[a]: neutral_policy(env.action_space(a).shape[0]) for a in env.possible_agents
+    }
     told = env.scenario.body.name == "Point" and env.scenario.variation.name == "Dir"
     if told and {"state_modeling", "meta_learning", "coordinator"} <= set(team):
         fields = env.observation_fields("state_modeling_0")
         belief = env.action_fields("state_modeling_0")["belief"].stop
-        finder = DirectionFinder(
-            fields["velocities"], fields["last_reward"], fields["episode_start"], belief
-        )
+        finder = DirectionFinder(fields["velocities"], fields["last_reward"], fields["episode_start"], belief)
         team["state_modeling"] = finder
         received = env.observation_fields("meta_learning_0")["received_belief"]
         team["meta_learning"] = ScriptedPolicy(lambda seen, rng: _push(seen[:, received], rng))
@@ -102,5 +106,3 @@ def _gait(env: TeamEnv) -> ScriptedPolicy:
         return torque
 
     return ScriptedPolicy(act)
-
-

@@ -79,7 +79,11 @@ def team_panels(game: Any, world: int) -> list[Panel]:
 
     rate = float(said("rate")[0])
     return [
-        Panel(title("belief (line: as sent)", "state_modeling"), board.fields["received_belief"][world], said("belief")),
+        Panel(
+            title("belief (line: as sent)", "state_modeling"),
+            board.fields["received_belief"][world],
+            said("belief"),
+        ),
         Panel(title("prior", "meta_learning"), said("prior")),
         Panel(title("correction", "adaptation"), said("correction")),
         Panel(title("trust", "coordinator"), board.trust[world]),

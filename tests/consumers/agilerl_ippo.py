@@ -27,7 +27,7 @@ if __name__ == "__main__":  # worlds run in processes
     population, fitness = train_multi_agent_on_policy(
         env, "PointDir-v0", "IPPO", [ippo], max_steps=800, evo_steps=400, eval_steps=100, verbose=False
     )
-# -- until here
+    # -- until here
 
     env.close()
     assert set(population[0].agent_ids) == {role + "_0" for role in ma_ssm_env.ACTING_ROLES}

@@ -34,7 +34,9 @@ class Critic(DeterministicMixin, Model):
     def __init__(self, **spaces):
         Model.__init__(self, **spaces)
         DeterministicMixin.__init__(self)
-        self.net = torch.nn.Sequential(torch.nn.Linear(self.num_states, 64), torch.nn.Tanh(), torch.nn.Linear(64, 1))
+        self.net = torch.nn.Sequential(
+            torch.nn.Linear(self.num_states, 64), torch.nn.Tanh(), torch.nn.Linear(64, 1)
+        )
 
     def compute(self, inputs, role):
         return self.net(inputs["states"]), {}

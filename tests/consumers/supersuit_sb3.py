@@ -37,4 +37,6 @@ for agent in ours.possible_agents:
     assert ours.action_space(agent) == theirs.action_space(agent)
 vector = supersuit.pettingzoo_env_to_vec_env_v1(ours)  # the helper goes the same way
 assert vector.num_envs == 4
-print(json.dumps({"ran": "pad, indicator, vectorise; shared PPO, 1,600 transitions; homogeneous() is the same"}))
+print(
+    json.dumps({"ran": "pad, indicator, vectorise; shared PPO, 1,600 transitions; homogeneous() is the same"})
+)

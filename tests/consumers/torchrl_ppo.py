@@ -24,9 +24,15 @@ check_env_specs(env)
 torch.manual_seed(0)
 policies, losses = [], {}
 for group in env.group_map:  # such as "state_modeling_0": observations [..., 1 agent, O], actions [..., 1, A]
-    sizes = [env.full_observation_spec[group, "observation"].shape[-1], env.full_action_spec[group, "action"].shape[-1]]
+    sizes = [
+        env.full_observation_spec[group, "observation"].shape[-1],
+        env.full_action_spec[group, "action"].shape[-1],
+    ]
     body = torch.nn.Sequential(
-        torch.nn.Linear(sizes[0], 64), torch.nn.Tanh(), torch.nn.Linear(64, 2 * sizes[1]), NormalParamExtractor()
+        torch.nn.Linear(sizes[0], 64),
+        torch.nn.Tanh(),
+        torch.nn.Linear(64, 2 * sizes[1]),
+        NormalParamExtractor(),
     )
     keys = [(group, "loc"), (group, "scale")]
     actor = ProbabilisticActor(
@@ -56,12 +62,14 @@ for group in env.group_map:  # such as "state_modeling_0": observations [..., 1 
     losses[group] = loss, torch.optim.Adam(loss.parameters(), 1e-3)
 
 collector = Collector(
-    make_env, TensorDictSequential(*policies),
-    frames_per_batch=400, total_frames=1200,
+    make_env,
+    TensorDictSequential(*policies),
+    frames_per_batch=400,
+    total_frames=1200,
 )
 logged = []
 for batch in collector:
-    for group, (loss, optimizer) in losses.items():
+    for loss, optimizer in losses.values():
         with torch.no_grad():
             loss.value_estimator(batch)
         for _ in range(4):
@@ -70,7 +78,7 @@ for batch in collector:
             optimizer.zero_grad()
             total.backward()
             optimizer.step()
-        logged.append(float(total))
+        logged.append(total.item())
 # -- until here
 
 assert list(env.group_map) == [role + "_0" for role in ma_ssm_env.ACTING_ROLES]

@@ -37,12 +37,12 @@ class HomogeneousEnv(ParallelEnv[str, Float, Float]):
                     )
         self.unwrapped_env = env
         self.metadata = env.metadata
-        self.render_mode = env.render_mode
+        self.render_mode = getattr(env, "render_mode", None)
         self.possible_agents = list(env.possible_agents)
         count = len(self.possible_agents)
         self._marks = dict(zip(self.possible_agents, np.eye(count, dtype=np.float32), strict=True))
         observed = [env.observation_space(agent) for agent in self.possible_agents]
-        acted = [env.action_space(agent) for agent in self.possible_agents]
+        acted: list[Any] = [env.action_space(agent) for agent in self.possible_agents]
         self._action_sizes = {a: s.shape[0] for a, s in zip(self.possible_agents, acted, strict=True)}
         low, high = _hull(observed)
         marks = np.zeros(count, np.float32), np.ones(count, np.float32)
@@ -60,11 +60,11 @@ class HomogeneousEnv(ParallelEnv[str, Float, Float]):
 
     def observation_space(self, agent: str) -> Box[np.float32]:
         """The same Box object for every agent."""
-        return self.observation_spaces[agent]
+        return self._own(agent, self._observation_space)
 
     def action_space(self, agent: str) -> Box[np.float32]:
         """The same Box object for every agent."""
-        return self.action_spaces[agent]
+        return self._own(agent, self._action_space)
 
     def pad_action(self, agent: str, action: Any) -> Float:
         """The agent's own action [A] in the common shape, zeros behind it; `own_action` takes it back."""
@@ -80,7 +80,8 @@ class HomogeneousEnv(ParallelEnv[str, Float, Float]):
         given = np.asarray(action)
         if given.size != self._action_space.shape[0]:
             raise ValueError(
-                f"homogeneous: action of {agent} has shape {given.shape}; {self._action_space.shape} is expected"
+                f"homogeneous: action of {agent} has shape {given.shape}; "
+                f"{self._action_space.shape} is expected"
             )
         return given.reshape(-1)[: self._action_sizes[agent]]
 
@@ -101,8 +102,8 @@ class HomogeneousEnv(ParallelEnv[str, Float, Float]):
             agent: self.own_action(agent, action) if agent in self._action_sizes else action
             for agent, action in actions.items()
         }
-        observations, *rest = self.unwrapped_env.step(own)
-        return (self._marked(observations), *rest)
+        observations, rewards, terminations, truncations, infos = self.unwrapped_env.step(own)
+        return self._marked(observations), rewards, terminations, truncations, infos
 
     def state(self) -> Any:
         """That of the environment within."""
@@ -114,7 +115,12 @@ class HomogeneousEnv(ParallelEnv[str, Float, Float]):
 
     def close(self) -> None:
         """Close the environment within."""
-        self.unwrapped_env.close()
+        self.unwrapped_env.close()  # type: ignore[no-untyped-call]
+
+    def _own(self, agent: str, space: Box[np.float32]) -> Box[np.float32]:
+        if agent not in self._marks:
+            raise ValueError(f"unknown agent {agent!r}; the agents are {', '.join(self.possible_agents)}")
+        return space
 
     def _marked(self, observations: Mapping[str, Float]) -> dict[str, Float]:
         size = self._observation_space.shape[0] - len(self._marks)

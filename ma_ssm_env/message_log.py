@@ -98,7 +98,8 @@ class TrialLog:
             reward = np.float32(next(iter(infos.values()))["task_reward"])
             if not same or reward != self.fields["reward"][step, 0]:
                 raise RuntimeError(
-                    f"{self.scenario}: step {step} goes another way than in the log; replay with the versions of "
+                    f"{self.scenario}: step {step} goes another way than in the log; replay with the "
+                    "versions of "
                     "MuJoCo and ma-ssm-env that made it, on the same kind of CPU"
                 )
 
@@ -114,7 +115,8 @@ class TrialLog:
         }
         beside = file.with_name(f".{file.name}.{os.getpid()}.tmp.npz")
         try:
-            np.savez_compressed(beside, about=json.dumps({"format": FORMAT, **about}), **self.fields)  # type: ignore[arg-type]
+            arrays: dict[str, Any] = {"about": json.dumps({"format": FORMAT, **about}), **self.fields}
+            np.savez_compressed(beside, **arrays)
             os.replace(beside, file)
         finally:
             beside.unlink(missing_ok=True)

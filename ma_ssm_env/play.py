@@ -5,8 +5,8 @@ speaks the policy protocol, given as `--policy module:function`: the function is
 and returns a policy for each role, or one policy with `--twin`.
 
 Checkpoints belong to the package `policies` of the checkout, which needs PyTorch. This package imports
-neither; `--checkpoint` looks for `policies` by name when it is asked to, and says so where it is not there. What
-a checkpoint holds is read by `policies.checkpoint`, which never executes code.
+neither; `--checkpoint` looks for `policies` by name when it is asked to, and says so where it is not there.
+What a checkpoint holds is read by `policies.checkpoint`, which never executes code.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def play(
     """
     options = None if task is None else {"task": task}
     rng = np.random.default_rng(seed)
-    observations, _ = env.reset(seed=seed, options=options)
+    observations: Any = env.reset(seed=seed, options=options)[0]
     acting: dict[str, Policy]
     if isinstance(env, TeamEnv):
         if not isinstance(players, Mapping):
@@ -129,7 +129,8 @@ def from_checkpoint(folder: str, scenario: str) -> tuple[Players, dict[str, Any]
         train = importlib.import_module("policies.train")
     except ImportError as error:
         raise RuntimeError(
-            f"--checkpoint needs the package `policies` of a checkout of ma-ssm-env, and PyTorch: run this from "
+            f"--checkpoint needs the package `policies` of a checkout of ma-ssm-env, and PyTorch: run "
+            "this from "
             f"the checkout, after `make setup` ({error})"
         ) from error
     network, config, _ = checkpoint.load(folder)

@@ -71,7 +71,7 @@ def team_panels(game: Any, world: int) -> list[Panel]:
     board, silent = game.blackboard, game.options.absent_roles | game.options.muted_roles
 
     def title(field: str, role: str) -> str:
-        return field + (" (muted)" if role in silent else "")
+        return f"{field} (muted)" if role in silent else field
 
     def said(field: str) -> Float:
         row: Float = board.posted[field][world]

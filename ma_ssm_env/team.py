@@ -161,6 +161,9 @@ class TeamGame:
             for field in ROLE_TABLE[role].acts
         }
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "listeners": []}
+
     # -- starting ---------------------------------------------------------------------------------------
 
     def reset(self, seed: int | Sequence[int] | None, options: Mapping[str, Any] | None) -> None:

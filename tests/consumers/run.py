@@ -1,10 +1,10 @@
 """Run every consumer for real: `python tests/consumers/run.py [NAME ...]`, or `make consumers`.
 
 A consumer is a script beside this file and a file of exact versions in `requirements/`. Each gets a virtual
-environment of its own in `.consumers/` (or `--venvs DIRECTORY`), since their pins exclude each other; one that
-is there is used again while its requirements are the same. What ran, with which versions, is written to
-`docs/consumers.json`, from which the compatibility page is made. A consumer that fails is written down as such,
-and the exit status is 1.
+environment of its own in `.consumers/` (or `--venvs DIRECTORY`), since their pins exclude each other; one
+that is there is used again while its requirements are the same. What ran, with which versions, is written to
+`docs/consumers.json`, from which the compatibility page is made (`python docs/pages.py`). A consumer that
+fails is written down as such, and the exit status is 1.
 """
 
 import argparse

@@ -136,7 +136,12 @@ def from_checkpoint(folder: str, scenario: str) -> tuple[Players, dict[str, Any]
     network, config, _ = checkpoint.load(folder)
     if config.scenario != scenario:
         raise ValueError(f"{folder}: trained on {config.scenario}, not on {scenario}")
-    return train.players(network), dict(config.options), bool(config.team)
+    players, options = train.players(network), dict(config.options)
+    if config.team:  # as in evaluation: roles without a policy are absent, tasks come from the distribution
+        missing = {role for role in AGENTS.values() if role not in players}
+        options["absent_roles"] = missing | set(options.get("absent_roles", ()))
+        options["task_source"] = "distribution"
+    return players, options, bool(config.team)
 
 
 def named_players(name: str, env: TeamEnv | SingleAgentEnv) -> Players:

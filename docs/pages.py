@@ -25,6 +25,7 @@ from ma_ssm_env import ROLES, SCENARIOS, parallel_env, single_agent_env
 from ma_ssm_env.options import TEAM_ONLY, TWIN_ONLY, Options
 from ma_ssm_env.roles import ROLE_TABLE
 from ma_ssm_env.scenarios import Scenario
+from ma_ssm_env.variations import BASE
 
 # Why a version is what it is; a scenario's version is raised when what it promises changes.
 HISTORY = {"v0": "the first version (0.1.0)."}
@@ -162,8 +163,9 @@ def scenario_page(id: str) -> str:
         out.append("Left out: " + labelled["Left out"])
     out += ["## Hidden task and reward", markdown(law_title), markdown(law_text.strip("\n"))]
     out.append(
-        "The law of this scenario is the line of "
-        + (f"{scenario.body.name} where the tables above have one. " if "|" in law_text else "this body. ")
+        own_reward(scenario)
+        + f"In the tables above, this scenario is that of {scenario.body.name}"
+        + (f" and {law.name}. " if law.name else ". ")
         + "Infos carry the terms "
         + ", ".join(f"`reward_{name}`" for name in law.terms)
         + f", whose sum is `task_reward`. A step that broken physics leaves out is paid "
@@ -220,6 +222,15 @@ def scenario_page(id: str) -> str:
         "\n".join(f"- {version}: {why}" for version, why in HISTORY.items() if id.endswith("-" + version)),
     ]
     return "\n\n".join(part.strip() for part in out if part.strip()) + "\n"
+
+
+def own_reward(scenario: Scenario) -> str:
+    """The body's own reward with its numbers, where that is what the scenario pays; else nothing."""
+    body = scenario.body
+    if scenario.variation.reward is not BASE.reward:
+        return ""
+    weights = f"{body.forward_weight:g} v_x + {body.alive_bonus:g} [healthy] - {body.control_cost:g} |a|^2"
+    return f"The body's own reward is, for each control step:\n\n    reward = {weights}\n\n"
 
 
 def arguments(scenario: Scenario) -> str:

@@ -1,7 +1,8 @@
-"""Draw the pictures of the documentation: `MUJOCO_GL=egl python docs/thumbnails.py`.
+"""Draw the pictures of the documentation: `MUJOCO_GL=egl python docs/thumbnails.py [CHECKPOINT]`.
 
 One picture a scenario in docs/pictures/thumbs/, and three frames, a film strip and a message log in
-docs/pictures/. They are committed, since the machines that build the site may have no OpenGL.
+docs/pictures/; with the checkpoint of a team on PointDir-v0 also a film of that. They are committed, since
+the machines that build the site may have no OpenGL.
 """
 
 import sys
@@ -14,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ma_ssm_env import SCENARIOS, parallel_env
 from ma_ssm_env.message_log import MessageLog
-from ma_ssm_env.play import play
+from ma_ssm_env.play import from_checkpoint, play
 from ma_ssm_env.scripted import scripted_team
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
@@ -65,7 +66,20 @@ def pictures() -> None:
     log.trials[0].draw(PICTURES / "message-log.svg")
 
 
+def trained_film(checkpoint: str) -> None:
+    """Three frames of a trained team: the first steps, when it knows, and the second inner episode."""
+    players, options, _ = from_checkpoint(checkpoint, "PointDir-v0")
+    env = parallel_env("PointDir-v0", **{**options, "render_mode": "rgb_array"})
+    film = list(play(env, players, seed=1))
+    env.close()
+    strip = Image.fromarray(np.concatenate([film[i] for i in (2, 12, 60)], axis=1))
+    size = (1440, 360)
+    strip.resize(size, Image.Resampling.LANCZOS).save(PICTURES / "film-trained.webp", quality=75, method=6)
+
+
 if __name__ == "__main__":
     (PICTURES / "thumbs").mkdir(parents=True, exist_ok=True)
     thumbnails()
     pictures()
+    if len(sys.argv) > 1:
+        trained_film(sys.argv[1])

@@ -81,14 +81,14 @@ def messages() -> str:
     first = table(
         [
             "step",
-            "`episode_start`",
-            "`time_left`",
-            "`velocities`: state_modeling",
-            "`last_reward`: state_modeling",
-            "`received_belief`, first number: the others",
-            "`last_prior`: adaptation, coordinator",
-            "`last_correction`: coordinator",
-            "`last_rate`: coordinator",
+            "all: episode start",
+            "all: time left",
+            "state_modeling: velocities",
+            "state_modeling: last reward",
+            "the others: received belief, first number",
+            "adaptation, coordinator: last prior",
+            "coordinator: last correction",
+            "coordinator: last rate",
         ],
         seen,
     )
@@ -134,8 +134,8 @@ def clock(feedback: str = "step") -> str:
         observations, _, terminations, _, infos = env.step(push)
         rows.append(row(step, infos["state_modeling_0"], terminations["state_modeling_0"]))
         step += 1
-    head = ["step", "task reward", "`episode_ended`", "`episode_return`", "terminated"]
-    seen = ["then observed: `episode_start`", "`time_left`", "`episode_index`", "`last_reward`"]
+    head = ["step", "task reward", "episode ended", "episode return", "terminated"]
+    seen = ["then observed: episode start", "time left", "episode index", "last reward"]
     return table(head + seen, rows)
 
 

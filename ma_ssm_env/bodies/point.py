@@ -40,7 +40,7 @@ _XML = """
     <material name="floor" texture="floor" texrepeat="40 40" texuniform="false"/>
   </asset>
   <worldbody>
-    <light pos="0 0 4" dir="0.2 0.3 -1" directional="true" diffuse="0.6 0.6 0.6" specular="0 0 0"/>
+    <light dir="0.2 0.3 -1" directional="true" castshadow="false" diffuse="0.6 0.6 0.6" specular="0 0 0"/>
     <geom name="floor" type="plane" size="40 40 0.1" material="floor" contype="0" conaffinity="0"/>
     <body name="point" pos="0 0 0.1">
       <camera name="above" mode="track" pos="0 0 6" fovy="45"/>

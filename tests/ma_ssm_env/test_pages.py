@@ -13,6 +13,7 @@ import pytest
 from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env
 from ma_ssm_env.bodies import BODIES
 from ma_ssm_env.options import Options
+from ma_ssm_env.variations import BASE
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 spec = importlib.util.spec_from_file_location("pages", DOCS / "pages.py")
@@ -107,6 +108,11 @@ def test_a_page_has_its_parts_in_order_and_its_tables_are_those_of_the_spaces(sc
             at += int(numbers)
         assert at == space.shape[0]
     known = SCENARIOS[scenario]
+    law, body = section(text, "Hidden task and reward"), known.body
+    stock = (
+        f"reward = {body.forward_weight:g} v_x + {body.alive_bonus:g} [healthy] - {body.control_cost:g} |a|^2"
+    )
+    assert (stock in law) == (known.variation.reward is BASE.reward)
     assert f"{known.episodes_per_trial} inner episodes of {known.horizon} steps" in text
     for term in known.variation.terms:
         assert f"`reward_{term}`" in text

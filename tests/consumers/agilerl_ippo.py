@@ -1,4 +1,4 @@
-"""AgileRL: IPPO of all five roles, with the training loop of AgileRL."""
+"""AgileRL: IPPO of the four acting roles, with the training loop of AgileRL."""
 
 import json
 

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup report demo test test-all lint types imports wheel ci clean
+.PHONY: help setup report demo test test-all lint types imports wheel docs consumers ci clean
 
 # The first Python >= 3.11 on the path; another one with `make PYTHON=/path/to/python ...`.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
@@ -45,9 +45,15 @@ wheel: setup ## build the wheel into dist/ and check its contents
 	$(PY) -m build --wheel --no-isolation
 	$(PY) .ci/check_wheel.py dist/*.whl
 
+docs: setup ## build the documentation into site/ (warnings are errors)
+	$(PY) -m sphinx -W --keep-going -q -b html -d build/doctrees docs site
+
+consumers: setup ## run the libraries that use the environments, in .consumers/: 15 minutes, 9 GB
+	$(PY) tests/consumers/run.py
+
 ci: ## all that continuous integration runs
 	.ci/run
 
-clean: ## remove build products and caches (keeps .venv and runs/)
-	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## remove build products and caches (keeps .venv, .consumers and runs/)
+	rm -rf dist build site docs/scenarios .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -108,12 +108,14 @@ class Blackboard:
             0 where nothing was sent.
         snr: of the last step's channel [B, 1]; 0 where nothing was sent.
         noise: eps of the last step [B, d].
+        said: what was posted in the last step, as it was laid out for `post`.
     """
 
     def __init__(self, board: Float, posted: Float, num_actuators: int, silent: frozenset[str]) -> None:
         self.board, self.layout = board, _layout(num_actuators)
         self.fields: dict[str, Float] = {name: board[:, where] for name, where in self.layout.items()}
         B = len(board)
+        self._posting, self.said = posted, np.zeros_like(posted)
         # Prior, correction, trust and rate lie on the board as they are posted.
         self._copies, self._originals = board[:, self.layout["last_prior"].start :], posted[:, BELIEF_SIZE:]
         ends = BELIEF_SIZE + np.array([0, num_actuators, 2 * num_actuators])
@@ -142,6 +144,21 @@ class Blackboard:
         """Nominal bits sent in the last step [B]; a fresh array."""
         return _MOST_BITS * self.share
 
+    @property
+    def posted(self) -> dict[str, Float]:
+        """What was posted in the last step, heard or not; views, for pictures and logs: no role observes it.
+
+        `belief` [B, d], `prior` and `correction` [B, m], `rate` [B, 1].
+        """
+        d, m = BELIEF_SIZE, self.layout["last_torque"].stop - self.layout["last_torque"].start
+        said = self.said
+        return {
+            "belief": said[:, :d],
+            "prior": said[:, d : d + m],
+            "correction": said[:, d + m : d + 2 * m],
+            "rate": said[:, -1:],
+        }
+
     def post(self, noise: Float) -> Float:
         """Take what the roles have put into `posted`.
 
@@ -151,7 +168,7 @@ class Blackboard:
         Returns:
             The torque on the body that it comes to [B, m]; a view.
         """
-        self.noise = noise
+        self.noise, self.said = noise, self._posting.copy()
         self._copies[...] = self._originals
         weights = gate(self._gated)
         torque = self.fields["last_torque"]
@@ -165,20 +182,20 @@ class Blackboard:
 
     def clear(self, worlds: NDArray[np.int64]) -> None:
         """Forget everything in `worlds`: a trial starts."""
-        self.noise, self.share = self.noise.copy(), self.share.copy()
-        for array in (self.board, self.noise, self.share, self.snr):
+        self.noise, self.share, self.said = self.noise.copy(), self.share.copy(), self.said.copy()
+        for array in (self.board, self.noise, self.share, self.snr, self.said):
             array[worlds] = 0.0
 
     def clone_state(self) -> dict[str, Any]:
         """A copy of all that is on the board."""
-        rest = {name: getattr(self, name).copy() for name in ("share", "snr", "noise")}
+        rest = {name: getattr(self, name).copy() for name in ("share", "snr", "noise", "said")}
         return {"fields": {name: field.copy() for name, field in self.fields.items()}, **rest}
 
     def restore_state(self, state: dict[str, Any]) -> None:
         """Put back what `clone_state` gave."""
         for name, field in self.fields.items():
             field[...] = state["fields"][name]
-        for name in ("share", "snr", "noise"):
+        for name in ("share", "snr", "noise", "said"):
             setattr(self, name, state[name].copy())
 
 

@@ -15,6 +15,7 @@ from ma_ssm_env.variations import SPLITS, Split
 
 Observability = Literal["split", "full"]
 TaskSource = Literal["distribution", "environment"]
+RENDER_MODES = ("rgb_array", "human")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Options:
             then sees what the others tried, and is no longer the single environment with seed s + i.
         reveal_task: the twin observes the active task in normalised coordinates (the oracle).
         num_threads: physics threads of a batch.
-        render_mode: None or `rgb_array`.
+        render_mode: None; `rgb_array`, frames on demand; or `human`, a window that follows each step (of one
+            world only).
     """
 
     episodes_per_trial: int
@@ -101,7 +103,7 @@ def make_options(scenario: Scenario, given: dict[str, Any], *, team: bool) -> Op
     _one_of("feedback", options.feedback, get_args(Feedback))
     _one_of("split", options.split, SPLITS)
     _one_of("task_source", options.task_source, get_args(TaskSource))
-    _one_of("render_mode", options.render_mode, (None, "rgb_array"))
+    _one_of("render_mode", options.render_mode, (None, *RENDER_MODES))
     scenario.variation.ranges(options.split)
     if options.absent_roles == set(ROLES):
         raise ValueError("option absent_roles: at least one role must be present")
@@ -117,6 +119,16 @@ def make_options(scenario: Scenario, given: dict[str, Any], *, team: bool) -> Op
                 f"split={options.split!r} draws none; take task_source='distribution' to play that split"
             )
     return options
+
+
+def one_window(render_mode: str | None) -> str | None:
+    """`render_mode` of a batch: `human` is refused, since a window shows one world."""
+    if render_mode == "human":
+        raise ValueError(
+            "option render_mode='human': a window shows one world; take 'rgb_array' for a batch, "
+            "or parallel_env or single_agent_env without num_envs"
+        )
+    return render_mode
 
 
 def whole_number(name: str, value: object) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils.conversions import parallel_to_aec
 
-from ma_ssm_env.options import TWIN_ONLY, make_options
+from ma_ssm_env.options import RENDER_MODES, TWIN_ONLY, make_options
 from ma_ssm_env.rendering import Renderer
 from ma_ssm_env.roles import ROLE_TABLE
 from ma_ssm_env.scenarios import Scenario, find_scenario, reference
 from ma_ssm_env.streams import checked_seed
+from ma_ssm_env.strip import team_panels
 from ma_ssm_env.team import TeamGame
 
 Float = NDArray[np.float32]
@@ -41,7 +43,7 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         self.game = TeamGame(self.scenario, self.options, 1)
         self.metadata: dict[str, Any] = {
             "name": self.scenario.id,
-            "render_modes": ["rgb_array"],
+            "render_modes": list(RENDER_MODES),
             "render_fps": round(1.0 / self.game.trials.physics.control_dt),
             "is_parallelizable": True,
         }
@@ -54,7 +56,7 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         self._chooser = ROLE_TABLE["environment"].agent
         self._terms = ["reward_" + name for name in self.scenario.variation.terms]
         self._started = False
-        self._renderer = Renderer(self.game.trials.physics)
+        self._renderer = Renderer(self.game.trials, partial(team_panels, self.game))
 
     def observation_space(self, agent: str) -> Box[np.float32]:
         """The agent's observations: float32, field by field as in `observation_fields(agent)`."""
@@ -97,6 +99,7 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         self.game.reset(None if seed is None else checked_seed(seed), options)
         self.agents = list(self.possible_agents)
         self._started = True
+        self._follow()
         base = {"task_reward": 0.0, "rate_cost": 0.0, "bits": 0.0, "episode_ended": 0, "episode_return": 0.0}
         base |= {"physics_unstable": 0, "phase": 0, **dict.fromkeys(self._terms, 0.0)}
         return self._observations(), {a: {"active": self._active(a), **base} for a in self.agents}
@@ -141,6 +144,7 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         observations = self._observations()
         if ended:
             self.agents = []
+        self._follow()
         return (
             observations,
             rewards,
@@ -159,8 +163,8 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         return state
 
     def render(self) -> NDArray[np.uint8] | None:
-        """A frame [480, 640, 3] under `render_mode="rgb_array"`, else None."""
-        return None if self.render_mode is None else self._renderer.frame(0)
+        """A frame [480, 640, 3] under `render_mode="rgb_array"`, else None; `human` draws into a window."""
+        return self._renderer.render(self.render_mode)
 
     def close(self) -> None:
         """Release the renderer; closing twice is fine."""
@@ -196,6 +200,10 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
 
     def _active(self, agent: str) -> int:
         return int(self.game.active(agent)[0])
+
+    def _follow(self) -> None:
+        if self.render_mode == "human":
+            self.render()
 
     def _known(self, agent: str) -> None:
         if agent not in self.game.observation_spaces:

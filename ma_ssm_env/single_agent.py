@@ -7,6 +7,7 @@ Observation: header, positions, velocities, last torque, last reward, and the ac
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -17,11 +18,12 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ma_ssm_env.actions import checked_action
-from ma_ssm_env.options import TEAM_ONLY, Options, make_options, whole_number
+from ma_ssm_env.options import RENDER_MODES, TEAM_ONLY, Options, make_options, one_window, whole_number
 from ma_ssm_env.rendering import Renderer
 from ma_ssm_env.roles import HEADER, SENSED, action_box, layout, observation_box
 from ma_ssm_env.scenarios import Scenario, find_scenario, reference
 from ma_ssm_env.streams import checked_seed
+from ma_ssm_env.strip import twin_panels
 from ma_ssm_env.trial import Outcome, TrialBatch
 
 Float = NDArray[np.float32]
@@ -64,7 +66,7 @@ class TwinGame:
         self.action_space = action_box(self.action_fields)
         size = self.state_fields["task"].stop
         self.state_space = Box(-np.inf, np.inf, (size,), dtype=np.float32)
-        self._last_torque = np.zeros((num_worlds, m), dtype=np.float32)
+        self.last_torque = np.zeros((num_worlds, m), dtype=np.float32)
         self._worlds = np.arange(num_worlds)
 
     def reset(self, seed: int | Sequence[int] | None, options: Mapping[str, Any] | None) -> None:
@@ -76,18 +78,18 @@ class TwinGame:
     def begin_trials(self, worlds: NDArray[np.int64], tasks: NDArray[np.float64] | None = None) -> None:
         """Begin the next trial of `worlds` alone."""
         self.trials.begin_trials(worlds, tasks)
-        self._last_torque = self._last_torque.copy()
-        self._last_torque[worlds] = 0.0
+        self.last_torque = self.last_torque.copy()
+        self.last_torque[worlds] = 0.0
 
     def step(self, torque: Float) -> Outcome:
         """One control step under a checked torque [B, m]."""
-        self._last_torque = torque
+        self.last_torque = torque
         return self.trials.step(torque)
 
     def observe(self) -> Float:
         """What the agent observes now [B, O]; a fresh array."""
         sensed = self.trials.sense()
-        parts = [sensed[:, :-1], self._last_torque, sensed[:, -1:]]
+        parts = [sensed[:, :-1], self.last_torque, sensed[:, -1:]]
         if self.options.reveal_task:
             parts.append(self.trials.normalised_active())
         return np.concatenate(parts, axis=1)
@@ -101,7 +103,7 @@ class TwinGame:
                 trials.root_position(),
                 trials.last_reward[:, None].astype(np.float32),
                 trials.return_so_far[:, None].astype(np.float32),
-                self._last_torque,
+                self.last_torque,
                 trials.normalised_active(),
             ],
             axis=1,
@@ -109,12 +111,12 @@ class TwinGame:
 
     def clone_state(self) -> dict[str, Any]:
         """A copy of everything that decides how the game goes on."""
-        return {"trials": self.trials.clone_state(), "last_torque": self._last_torque.copy()}
+        return {"trials": self.trials.clone_state(), "last_torque": self.last_torque.copy()}
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
         """Put back what `clone_state` gave, in this or another game of the same scenario and options."""
         self.trials.restore_state(state["trials"])
-        self._last_torque = state["last_torque"].copy()
+        self.last_torque = state["last_torque"].copy()
 
     def __getstate__(self) -> dict[str, Any]:
         # Arrays that are parts of one another would come apart.
@@ -130,14 +132,14 @@ class TwinGame:
 class SingleAgentEnv(gym.Env[Float, Float]):
     """One world of the twin as a Gymnasium environment; an episode is a trial, and its end a termination."""
 
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012 Gymnasium's form
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES)}  # noqa: RUF012 Gymnasium's form
 
     def __init__(self, scenario: str | Scenario, **options: Any) -> None:
         self.scenario = find_scenario(scenario)
         self.options = make_options(self.scenario, options, team=False)
         self.game = TwinGame(self.scenario, self.options, 1)
         self.metadata = {
-            "render_modes": ["rgb_array"],
+            "render_modes": list(RENDER_MODES),
             "render_fps": round(1.0 / self.game.trials.physics.control_dt),
         }
         self.render_mode = self.options.render_mode
@@ -145,7 +147,7 @@ class SingleAgentEnv(gym.Env[Float, Float]):
         self.action_space = self.game.action_space
         self.state_space = self.game.state_space
         self._running = False
-        self._renderer = Renderer(self.game.trials.physics)
+        self._renderer = Renderer(self.game.trials, partial(twin_panels, self.game))
 
     def observation_fields(self) -> dict[str, slice]:
         """Where each field lies in the observation."""
@@ -164,6 +166,7 @@ class SingleAgentEnv(gym.Env[Float, Float]):
         self.game.reset(seed, options)
         super().reset(seed=seed)
         self._running = True
+        self._follow()
         return self.game.observe()[0], {}
 
     def step(self, action: Any) -> tuple[Float, float, bool, bool, dict[str, Any]]:
@@ -180,6 +183,7 @@ class SingleAgentEnv(gym.Env[Float, Float]):
         result = self.game.step(torque)
         ended = bool(result.trial_ended[0])
         self._running = not ended
+        self._follow()
         infos: dict[str, Any] = {
             "episode_ended": bool(result.episode_ended[0]),
             "episode_return": float(result.episode_return[0]),
@@ -199,8 +203,12 @@ class SingleAgentEnv(gym.Env[Float, Float]):
         return state
 
     def render(self) -> Any:
-        """A frame [480, 640, 3] under `render_mode="rgb_array"`, else None."""
-        return None if self.render_mode is None else self._renderer.frame(0)
+        """A frame [480, 640, 3] under `render_mode="rgb_array"`, else None; `human` draws into a window."""
+        return self._renderer.render(self.render_mode)
+
+    def _follow(self) -> None:
+        if self.render_mode == "human":
+            self.render()
 
     def close(self) -> None:
         """Release the renderer; closing twice is fine."""
@@ -251,13 +259,13 @@ class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
         self.game = TwinGame(self.scenario, self.options, whole_number("num_envs", num_envs))
         self.num_envs = num_envs
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": ["rgb_array"]}
-        self.render_mode = self.options.render_mode
+        self.render_mode = one_window(self.options.render_mode)
         self.single_observation_space = self.game.observation_space
         self.single_action_space = self.game.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.state_space = self.game.state_space
-        self._renderer = Renderer(self.game.trials.physics)
+        self._renderer = Renderer(self.game.trials, partial(twin_panels, self.game))
         self._started = False
 
     def observation_fields(self) -> dict[str, slice]:

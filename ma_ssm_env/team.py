@@ -17,7 +17,7 @@ environment role, but the ledger records it like any other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,11 +98,15 @@ class TeamGame:
         observation_fields, action_fields: agent -> field -> slice of its vector.
         observation_spaces, action_spaces: agent -> float32 Box of one world.
         state_fields, state_space: the same for `state()`.
+        listeners: called after each step with the `TeamStep` and the worlds [B] that were at a setup step
+            (None: none was), before finished worlds begin anew; see `message_log`. They are no part of the
+            game: neither cloned nor pickled.
     """
 
     def __init__(self, scenario: Scenario, options: Options, num_worlds: int) -> None:
         self.scenario, self.options, self.num_worlds = scenario, options, num_worlds
         self.trials = TrialBatch(scenario, options, num_worlds)
+        self.listeners: list[Callable[[TeamStep, NDArray[np.bool_] | None], None]] = []
         m, k = self.trials.physics.num_actuators, scenario.variation.size
         kinds = tuple(coordinate.kind for coordinate in scenario.variation.coordinates)
         self.ledger = Ledger(num_worlds, kinds, shared=options.shared_ledger)
@@ -305,7 +309,10 @@ class TeamGame:
             again = np.flatnonzero(result.episode_ended & ~result.trial_ended)
             if again.size:
                 self._draw_channel_noise(again)
-        return TeamStep(result, cost, result.reward - cost, progress)
+        done_step = TeamStep(result, cost, result.reward - cost, progress)
+        for hear in self.listeners:
+            hear(done_step, setup)
+        return done_step
 
     # -- observing --------------------------------------------------------------------------------------
 
@@ -376,7 +383,7 @@ class TeamGame:
         self._channel_noise = state["channel_noise"].copy()
 
     def __getstate__(self) -> dict[str, Any]:
-        # Arrays that are parts of one another would come apart.
+        # Arrays that are parts of one another would come apart; listeners stay behind.
         arguments = (reference(self.scenario), self.options, self.num_worlds)
         return {"arguments": arguments, "state": self.clone_state()}
 

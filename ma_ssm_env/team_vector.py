@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from ma_ssm_env.options import make_options, whole_number
+from ma_ssm_env.options import make_options, one_window, whole_number
+from ma_ssm_env.rendering import Renderer
 from ma_ssm_env.scenarios import Scenario, find_scenario
+from ma_ssm_env.strip import team_panels
 from ma_ssm_env.team import TeamGame
 
 Float = NDArray[np.float32]
@@ -43,8 +46,13 @@ class TeamVectorEnv:
         self.options = make_options(self.scenario, options, team=True)
         self.game = TeamGame(self.scenario, self.options, whole_number("num_envs", num_envs))
         self.num_envs = num_envs
-        self.metadata: dict[str, Any] = {"name": self.scenario.id, "autoreset_mode": AutoresetMode.SAME_STEP}
-        self.render_mode = self.options.render_mode
+        self.metadata: dict[str, Any] = {
+            "name": self.scenario.id,
+            "autoreset_mode": AutoresetMode.SAME_STEP,
+            "render_modes": ["rgb_array"],
+        }
+        self.render_mode = one_window(self.options.render_mode)
+        self._renderer = Renderer(self.game.trials, partial(team_panels, self.game))
         self.agents: list[str] = list(self.game.agents)
         self.possible_agents: list[str] = list(self.game.agents)
         self.state_space = self.game.state_space
@@ -142,6 +150,12 @@ class TeamVectorEnv:
         """The state of every world [B, S], for critics in training."""
         return self.game.state()
 
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """Frames [480, 640, 3], one a world, under `render_mode="rgb_array"`, else None."""
+        if self.render_mode is None:
+            return None
+        return tuple(self._renderer.frame(world) for world in range(self.num_envs))
+
     def clone_state(self) -> dict[str, Any]:
         """Everything that decides how the worlds go on."""
         return {"game": self.game.clone_state(), "started": self._started}
@@ -152,7 +166,8 @@ class TeamVectorEnv:
         self._started = bool(state["started"])
 
     def close(self) -> None:
-        """Nothing is held open; closing twice is fine."""
+        """Release the renderer; closing twice is fine."""
+        self._renderer.close()
 
     def _known(self, agent: str) -> str:
         if agent not in self.game.observation_spaces:

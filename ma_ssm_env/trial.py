@@ -254,6 +254,11 @@ class TrialBatch:
         self.clock[worlds] = 0
         self.return_so_far[worlds] = 0.0
 
+    def target(self, world: int) -> Array:
+        """The numbers that the reward law of `world` reads now [f], such as the place of a goal; a copy."""
+        target: Array = self._target[world].copy()
+        return target
+
     # -- stepping ---------------------------------------------------------------------------------------
 
     def step(self, torque: Float, resting: Mask | None = None) -> Outcome:

@@ -1,9 +1,36 @@
 """Hopper: the one-legged planar jumper of Gymnasium v5, from the model that Gymnasium ships.
 
-Start states are Gymnasium's: positions and velocities uniform within +-0.005 of the model's. It is healthy
-while its height is above 0.7 m, its pitch within +-0.2 rad, and every other position (the joints) and every
-velocity within +-100. As in Gymnasium, observed velocities are clipped to +-10. Nothing of Gymnasium's is
-left out.
+Three hinges move it. As in Gymnasium, observed velocities are clipped to +-10. Nothing of Gymnasium's is left
+out.
+
+Start state: Gymnasium's: positions and velocities uniform within +-0.005 of the model's.
+
+Health: it is healthy while its height is above 0.7 m, its pitch within +-0.2 rad, and every other position
+(the joints) and every velocity within +-100.
+
+| qpos | joint | kind | unit | in `positions` |
+|---|---|---|---|---|
+| 0 | rootx | slide | m | - |
+| 1 | rootz | slide | m | 0 |
+| 2 | rooty | hinge | rad | 1 |
+| 3 | thigh_joint | hinge | rad | 2 |
+| 4 | leg_joint | hinge | rad | 3 |
+| 5 | foot_joint | hinge | rad | 4 |
+
+| in `velocities` | joint | kind | unit |
+|---|---|---|---|
+| 0 | rootx | slide | m/s |
+| 1 | rootz | slide | m/s |
+| 2 | rooty | hinge | rad/s |
+| 3 | thigh_joint | hinge | rad/s |
+| 4 | leg_joint | hinge | rad/s |
+| 5 | foot_joint | hinge | rad/s |
+
+| in `torque` | joint | control | at torque 1 |
+|---|---|---|---|
+| 0 | thigh_joint | -1 to 1 | 200 N m |
+| 1 | leg_joint | -1 to 1 | 200 N m |
+| 2 | foot_joint | -1 to 1 | 200 N m |
 """
 
 from __future__ import annotations

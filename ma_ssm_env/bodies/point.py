@@ -2,6 +2,25 @@
 
 Force 4.5 N per unit of torque against a viscous drag of 2.25 N s/m gives a terminal speed of 2 m/s on each
 axis; over a control step of 0.1 s the velocity keeps 80% of itself.
+
+Start state: places uniform within +-0.1 m of the origin, velocities 0.1 N(0, 1) m/s.
+
+Health: it cannot fall; there is no health limit.
+
+| qpos | joint | kind | unit | in `positions` |
+|---|---|---|---|---|
+| 0 | x | slide | m | - |
+| 1 | y | slide | m | - |
+
+| in `velocities` | joint | kind | unit |
+|---|---|---|---|
+| 0 | x | slide | m/s |
+| 1 | y | slide | m/s |
+
+| in `torque` | joint | control | at torque 1 |
+|---|---|---|---|
+| 0 | x | -1 to 1 | 4.5 N |
+| 1 | y | -1 to 1 | 4.5 N |
 """
 
 from __future__ import annotations
@@ -14,12 +33,17 @@ from ma_ssm_env.bodies.body import Array, Body
 _XML = """
 <mujoco model="point">
   <option timestep="0.02" gravity="0 0 0" integrator="Euler"/>
-  <visual><global offwidth="640" offheight="480"/></visual>
+  <visual><headlight ambient="0.3 0.3 0.3" diffuse="0.15 0.15 0.15" specular="0 0 0"/></visual>
+  <asset>
+    <texture name="floor" type="2d" builtin="checker" width="64" height="64"
+      rgb1="0.80 0.83 0.85" rgb2="0.68 0.72 0.76"/>
+    <material name="floor" texture="floor" texrepeat="40 40" texuniform="false"/>
+  </asset>
   <worldbody>
-    <light pos="0 0 4"/>
-    <geom name="floor" type="plane" size="10 10 0.1" rgba="0.85 0.88 0.9 1" contype="0" conaffinity="0"/>
-    <camera name="above" pos="0 0 12" fovy="45"/>
+    <light dir="0.2 0.3 -1" directional="true" castshadow="false" diffuse="0.6 0.6 0.6" specular="0 0 0"/>
+    <geom name="floor" type="plane" size="40 40 0.1" material="floor" contype="0" conaffinity="0"/>
     <body name="point" pos="0 0 0.1">
+      <camera name="above" mode="track" pos="0 0 6" fovy="45"/>
       <joint name="x" type="slide" axis="1 0 0" damping="2.25"/>
       <joint name="y" type="slide" axis="0 1 0" damping="2.25"/>
       <geom name="point" type="sphere" size="0.1" mass="1" rgba="0.8 0.3 0.2 1" contype="0" conaffinity="0"/>

@@ -87,7 +87,7 @@ def test_far_options_name_all(make):
         ("hide_velocities", [1, "yes", None], "True or False is expected"),
         ("feedback", ["often", True, None], "one of 'step', 'episode', 'none' is expected"),
         ("split", ["dev", None], "one of 'train', 'validation', 'test', 'ood' is expected"),
-        ("render_mode", ["human", True], "one of None, 'rgb_array' is expected"),
+        ("render_mode", ["ansi", True], "one of None, 'rgb_array', 'human' is expected"),
     ],
 )
 def test_values_that_an_option_does_not_take(make, name, values, message):

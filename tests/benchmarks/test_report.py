@@ -3,9 +3,11 @@
 import json
 import math
 import re
+import shutil
 from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,8 @@ from benchmarks.report.__main__ import main, write_report
 from benchmarks.report.fragment import Fragment
 from benchmarks.report.methods import methods_by_name
 from benchmarks.report.sections.films import MOST_BYTES
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
 REFERENCES = {
     "PointDir-v0": {
@@ -528,17 +532,19 @@ def test_films_are_embedded_with_their_captions(tmp_path, table):
     assert len(html) < 1_000_000
 
 
-def test_emergence_is_plugged_in_and_foreign_scripts_are_not(tmp_path, table):
-    folder = tmp_path / "emergence"
-    folder.mkdir()
-    (folder / "a.html").write_text("<p>Shapley values: 1, 2, 3, 4</p>")
-    (folder / "a.md").write_text("Shapley values in text")
-    (folder / "b.html").write_text("<script src=x></script>")
+def test_emergence_records_of_the_folder_have_a_section(tmp_path, table):
     html, markdown = report(tmp_path, table, all_methods(2))
-    assert 'id="emergence"><h2>Emergence: is it coordination?</h2><p>Shapley values: 1, 2, 3, 4</p>' in html
-    assert "emergence/b.html is left out" in html
-    assert "<script src=x>" not in html
-    assert "## Emergence: is it coordination?\n\nShapley values in text" in markdown
+    assert 'id="emergence"' not in html
+    assert "Emergence" not in markdown
+    shutil.copytree(RESULTS / "emergence" / "emergence", tmp_path / "emergence")
+    (tmp_path / "emergence" / "broken.json").write_text("{")
+    html, markdown = report(tmp_path, table, all_methods(2))
+    assert html.count('id="emergence"><h2>Emergence: is it coordination?</h2>') == 1
+    assert markdown.count("## Emergence: is it coordination?") == 1
+    for text in (html, markdown):
+        assert "broken.json" in text
+        assert "oordination" in text
+        assert "muted" in text
 
 
 def test_a_section_is_a_line_in_the_registry(tmp_path, table, monkeypatch):

@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import pkgutil
 import re
 import sys
 from collections.abc import Callable
@@ -21,7 +22,7 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 sys.path.insert(0, str(ROOT))
 
-from ma_ssm_env import ROLES, SCENARIOS, parallel_env, single_agent_env
+from ma_ssm_env import ROLES, SCENARIOS, bodies, parallel_env, single_agent_env
 from ma_ssm_env.options import TEAM_ONLY, TWIN_ONLY, Options
 from ma_ssm_env.roles import ROLE_TABLE
 from ma_ssm_env.scenarios import Scenario
@@ -66,8 +67,10 @@ def table(head: list[str], rows: list[list[object]]) -> str:
 
 def module_of_body(scenario: Scenario) -> str:
     """The docstring of the module that defines the scenario's body."""
-    for name in ("ant", "half_cheetah", "hopper", "humanoid", "point", "swimmer", "walker2d"):
-        module = importlib.import_module(f"ma_ssm_env.bodies.{name}")
+    for file in pkgutil.iter_modules(bodies.__path__):
+        module = importlib.import_module(f"ma_ssm_env.bodies.{file.name}")
+        if file.name == "body":
+            continue
         if scenario.body in vars(module).values():
             return inspect.getdoc(module) or ""
     raise ValueError(f"{scenario.id}: no module of ma_ssm_env.bodies defines {scenario.body.name}")

@@ -106,7 +106,8 @@ class Renderer:
         rows = -(-len(panels) // _COLUMNS)
         strip = rows * (_ROW + _GAP) + _GAP
         head = 2 * _LINE + 4
-        goal = trials.target(world) if trials.variation.place else None
+        target = trials.target(world) if trials.variation.place else ()
+        goal = target if len(target) == 2 else None  # a body's place can be observed without a goal
         canvas.begin()
         canvas.body(trials.physics.qpos[world], goal, bottom=strip, height=HEIGHT - strip - head)
         canvas.box(0, HEIGHT - head, WIDTH, head, _PAPER)

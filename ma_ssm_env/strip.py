@@ -86,7 +86,7 @@ def team_panels(game: Any, world: int) -> list[Panel]:
         ),
         Panel(title("prior", "meta_learning"), said("prior")),
         Panel(title("correction", "adaptation"), said("correction")),
-        Panel(title("trust", "coordinator"), board.trust[world]),
+        Panel(title("trust", "coordinator"), board.fields["last_trust"][world]),
         Panel("torque", board.fields["last_torque"][world]),
         Panel(f"rate {rate:+.2f}, {board.bits[world]:.0f} bits", said("rate")),
     ]

@@ -1,9 +1,26 @@
 """InvertedPendulum: the pole on a cart of Gymnasium v5, from the model that Gymnasium ships.
 
-One slider pushes the cart; a torque of 1 is a control of 3. Its reward is 1 for each step that ends healthy,
-whatever it does: speed and control cost nothing. Start states are Gymnasium's: positions and velocities
-uniform within +-0.01 of the model's. It is healthy while the pole is within +-0.2 rad of upright. The cart's
-place is among the positions, as in Gymnasium: the slider ends at +-1 m. Nothing of Gymnasium's is left out.
+One slider pushes the cart. Its reward is 1 for each step that ends healthy, whatever it does: speed and
+control cost nothing. The cart's place is among the positions, as in Gymnasium: the slider ends at +-1 m.
+Nothing of Gymnasium's is left out.
+
+Start state: Gymnasium's: positions and velocities uniform within +-0.01 of the model's.
+
+Health: it is healthy while the pole is within +-0.2 rad of upright.
+
+| qpos | joint | kind | unit | in `positions` |
+|---|---|---|---|---|
+| 0 | slider | slide | m | 0 |
+| 1 | hinge | hinge | rad | 1 |
+
+| in `velocities` | joint | kind | unit |
+|---|---|---|---|
+| 0 | slider | slide | m/s |
+| 1 | hinge | hinge | rad/s |
+
+| in `torque` | joint | control | at torque 1 |
+|---|---|---|---|
+| 0 | slider | -3 to 3 | 300 N |
 """
 
 from __future__ import annotations

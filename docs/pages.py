@@ -201,7 +201,7 @@ def scenario_page(id: str) -> str:
     rows = field_rows("", twin.observation_space, twin_fields)
     out += ["### The single-agent twin", table(FIELD_HEAD, [row[1:] for row in rows])]
     out += ["### What the numbers of the body are", sensors]
-    planar = "This task is a place, so `positions` holds every qpos, the planar position of the root too."
+    planar = "Here `positions` holds every qpos, the planar position of the root too."
     out.append(planar if law.place else "A root's planar position (`-`) is not observed.")
     out += ["## Start state", labelled["Start state"]]
     out.append("Every inner episode starts at a fresh draw; the task stays for the whole trial.")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ma_ssm_env import SingleAgentVectorEnv, TeamVectorEnv
@@ -56,6 +57,10 @@ class Game:
         """Begin anew: observations role -> [B, O]."""
         observations, _ = self._env.reset(seed=seed)
         return self._tensors(observations)
+
+    def pin(self, tasks: NDArray[np.float64] | None) -> None:
+        """Trials that begin from now on are played on `tasks` [B, k]; None: on tasks that worlds draw."""
+        self._env.set_tasks(tasks)
 
     def step(self, actions: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor, Tensor, dict[str, Any]]:
         """Observations, the reward that is learned from [B], trial ends [B], and the environment's infos."""

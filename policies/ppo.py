@@ -50,7 +50,7 @@ class PpoConfig:
         gamma, lam: discount and trace decay.
         clip: of the ratio.
         entropy: weight of the entropy bonus.
-        value: weight of the value loss.
+        value: weight of the value loss; at 0 the critic is not computed.
         gradient_norm: largest norm of each network's gradient.
         target_kl: mean KL of an epoch at which an iteration stops.
     """
@@ -198,6 +198,10 @@ class Ppo:
             "episode_return": sum(rollout.episode_returns) / max(1, len(rollout.episode_returns)),
         }
 
+    def loss(self, batch: Segments) -> tuple[Tensor, dict[str, float]]:
+        """Loss and metrics of a minibatch, at the network's present parameters."""
+        return self._loss(batch)
+
     def _loss(self, batch: Segments) -> tuple[Tensor, dict[str, float]]:
         network, config = self.network, self.config
         observations = dict(batch.observations)
@@ -223,8 +227,10 @@ class Ppo:
             with torch.no_grad():
                 kls.append(float((ratio - 1.0 - log_ratio).mean()))
                 clipped.append(float(((ratio - 1.0).abs() > config.clip).float().mean()))
-        values, _ = network.critic(batch.states, features, batch.starts, batch.memories["critic"])
-        value_loss = (values - batch.returns).square().mean()
+        value_loss = torch.zeros(())
+        if config.value:
+            values, _ = network.critic(batch.states, features, batch.starts, batch.memories["critic"])
+            value_loss = (values - batch.returns).square().mean()
         loss = surrogate + config.value * value_loss - config.entropy * entropy
         return loss, {
             "loss": float(loss.detach()),

@@ -31,7 +31,7 @@ class InnerConfig:
     Attributes:
         steps: inner steps, each on fresh trials; 0 is plain multi-task PPO.
         rate: learning rate of a step, of plain gradient ascent; where rates are learned, at the start.
-        learned_rates: one rate for each number that adapts, learned with the prior (Meta-SGD, Li et al. 2017).
+        learned_rates: a rate for each number that adapts, learned with the prior (Meta-SGD, Li et al. 2017).
         estimator: whose second derivative is used.
         adapts: `all` of a role's network, or its `head` alone (ANIL, Raghu et al. 2020).
         roles: roles that adapt; none named means all.

@@ -22,7 +22,7 @@ from safetensors import safe_open
 from safetensors.torch import save as save_tensors
 
 from ma_ssm_env.scenarios import find_scenario
-from policies.config import WORLDS_OF_A_RUN, TrainConfig, to_json
+from policies.config import WORLDS_OF_A_RUN, TrainConfig, from_json, to_json
 from policies.game import Game
 from policies.maml.inner import Adaptation, InnerConfig
 from policies.maml.outer import Outer, OuterConfig
@@ -119,8 +119,8 @@ class MetaTraining:
         length = game.options.horizon * game.options.episodes_per_trial
         if (config.ppo.num_worlds, config.ppo.rollout) != (worlds, length):
             raise ValueError(
-                f"ppo is set for {config.ppo.num_worlds} worlds x {config.ppo.rollout} steps, but an iteration "
-                f"plays {config.tasks} tasks x {config.trials} trials = {worlds} worlds x {length}: maml_ppo"
+                f"ppo is set for {config.ppo.num_worlds} worlds x {config.ppo.rollout} steps, but an iteration"
+                f" plays {config.tasks} tasks x {config.trials} trials = {worlds} worlds x {length}: maml_ppo"
             )
         if config.inner.steps and config.ppo.value:
             raise ValueError(
@@ -260,6 +260,32 @@ class MetaTraining:
         self.rng.bit_generator.state = numbers["rng"]
         self.steps, self.iteration, self._batches = numbers["counts"]
         return True
+
+
+def load(directory: Path) -> MetaTraining:
+    """The run that `save` left in a folder, its configuration included.
+
+    Raises:
+        ValueError: there is none, or this code does not know its configuration.
+    """
+    path = Path(directory) / STATE
+    if not path.exists():
+        raise ValueError(f"{path}: no meta-trained prior there; give the folder that training wrote")
+    with safe_open(path, framework="pt") as file:
+        found = json.loads(file.metadata()["numbers"])["config"]
+    try:
+        plain = from_json({name: found[name] for name in TrainConfig.__dataclass_fields__})
+        shared = {
+            name: getattr(plain, name) for name in MamlConfig.__dataclass_fields__ if hasattr(plain, name)
+        }
+        roles = tuple(found["inner"]["roles"])
+        inner = InnerConfig(**{**found["inner"], "roles": roles})
+        counts = {name: found[name] for name in ("tasks", "trials")}
+        run = MetaTraining(MamlConfig(**shared, **counts, inner=inner, outer=OuterConfig(**found["outer"])))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: its configuration is not one of this code: {error}") from None
+    run.restore(Path(directory))
+    return run
 
 
 def meta_train(

@@ -8,7 +8,6 @@ on, and the last trial is cut.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -267,7 +266,7 @@ def _told_each_step(game: Game, config: InnerConfig, roles: tuple[str, ...]) -> 
     blind = [role for role in roles if "last_reward" not in game.observation_fields[role]]
     if blind:
         raise ValueError(
-            f"role {blind[0]!r} would adapt from a reward that it does not observe; let only roles adapt that "
-            "do, take observability='full', or inner feedback 'step' or 'episode'"
+            f"role {blind[0]!r} would adapt from a reward that it does not observe; let only roles adapt "
+            "that do, take observability='full', or inner feedback 'step' or 'episode'"
         )
     return bool(shown == "step")

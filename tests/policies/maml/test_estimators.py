@@ -119,7 +119,7 @@ def test_from_samples_dice_is_right_within_its_error_and_lvc_varies_less() -> No
 
 @pytest.mark.parametrize("rate", [0.1, 1.0])
 def test_the_meta_gradient_is_the_exact_one(rate: float) -> None:
-    """d/dtheta V(theta + rate grad V(theta)), from the surrogates of both steps, all trajectories enumerated."""
+    """d/dtheta V(theta + rate grad V(theta)), from the surrogates of both steps over all trajectories."""
     theta = THETA.clone().requires_grad_()
 
     def adapted(estimator: str, create_graph: bool = True) -> Tensor:

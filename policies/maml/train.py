@@ -119,8 +119,9 @@ class MetaTraining:
         length = game.options.horizon * game.options.episodes_per_trial
         if (config.ppo.num_worlds, config.ppo.rollout) != (worlds, length):
             raise ValueError(
-                f"ppo is set for {config.ppo.num_worlds} worlds x {config.ppo.rollout} steps, but an iteration"
-                f" plays {config.tasks} tasks x {config.trials} trials = {worlds} worlds x {length}: maml_ppo"
+                f"ppo is set for {config.ppo.num_worlds} worlds x {config.ppo.rollout} steps, but "
+                f"an iteration plays {config.tasks} tasks x {config.trials} trials, {worlds} worlds x "
+                f"{length}: take maml_ppo"
             )
         if config.inner.steps and config.ppo.value:
             raise ValueError(

@@ -387,7 +387,9 @@ def test_a_batch_has_worlds_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_settings_that_contradict_each_other_are_refused() -> None:
-    with pytest.raises(ValueError, match="12 worlds x 12 steps, but an iteration plays 3 tasks x 5 trials"):
+    with pytest.raises(
+        ValueError, match="12 worlds x 12 steps, but an iteration plays 3 tasks x 5 trials, 15 worlds"
+    ):
         MetaTraining(MamlConfig(tasks=N, trials=5, options=PLAY, ppo=maml_ppo(12, 12, 1)))
     with pytest.raises(ValueError, match="fitted linear baseline and no critic"):
         MetaTraining(MamlConfig(tasks=N, trials=M, options=PLAY, ppo=maml_ppo(12, 12, 1, value=0.5)))

@@ -1,6 +1,8 @@
 """A forecast of what a role observes next, from its features and its action: trained by supervision alone.
 
-    (normalised observation at t + 1) - (the one at t)  ~  F(z_t, u_t),  on the fields that the body moves.
+    (normalised observation at t + 1) - (the one at t)  ~  F(z_t, u_t),  on the fields that the body moves,
+
+with u_t the torque that acted, which is observed at t + 1.
 
 Anything callable in this way can take its place (`Forecast`). It is fitted once, after training, to trials of
 the frozen policy; its error there is the yardstick of surprise at test time.
@@ -20,6 +22,7 @@ from policies.rollout import Collector
 from policies.team import TeamNetwork
 
 FORECAST_FIELDS = ("positions", "velocities")
+TORQUE = "last_torque"
 
 
 class Forecast(Protocol):
@@ -35,13 +38,13 @@ class Forecast(Protocol):
     scale: Tensor
     nominal: float
 
-    def __call__(self, features: Tensor, actions: Tensor) -> Tensor:
-        """Forecast changes [..., F], in units of `scale`."""
+    def __call__(self, features: Tensor, torques: Tensor) -> Tensor:
+        """Forecast changes [..., F], in units of `scale`, from features [..., D] and torques [..., m]."""
         ...
 
 
 class Forecaster(nn.Module):
-    """One hidden layer of tanh on features and action."""
+    """One hidden layer of tanh on features and torque."""
 
     columns: Tensor
     scale: Tensor
@@ -51,21 +54,21 @@ class Forecaster(nn.Module):
         columns = [
             i for name in FORECAST_FIELDS if name in actor.fields for i in range(*_bounds(actor.fields[name]))
         ]
-        if not columns:
+        if not columns or TORQUE not in actor.fields:
             raise ValueError(
-                f"a role that observes {', '.join(actor.fields)} has nothing to forecast: one of "
-                f"{', '.join(FORECAST_FIELDS)} is expected"
+                f"a role that observes {', '.join(actor.fields)} has nothing to forecast: {TORQUE} and "
+                f"one of {', '.join(FORECAST_FIELDS)} are expected"
             )
         self.register_buffer("columns", torch.tensor(columns))
         self.register_buffer("scale", torch.ones(len(columns)))
-        inputs = actor.core.out_features + actor.action_size
+        inputs = actor.core.out_features + _size(actor.fields[TORQUE])
         self.hidden = linear(inputs, hidden, 1.0, generator)
         self.out = linear(hidden, len(columns), 1.0, generator)
         self.nominal = float("inf")
 
-    def forward(self, features: Tensor, actions: Tensor) -> Tensor:
+    def forward(self, features: Tensor, torques: Tensor) -> Tensor:
         """See `Forecast`."""
-        out: Tensor = self.out(torch.tanh(self.hidden(torch.cat([features, actions], dim=-1))))
+        out: Tensor = self.out(torch.tanh(self.hidden(torch.cat([features, torques], dim=-1))))
         return out
 
 
@@ -119,10 +122,10 @@ def fit_forecaster(
     changes = seen[1:] - seen[:-1]  # [T - 1, B, F]
     # Where an inner episode begins, the body was put somewhere else.
     within = rollout.observations[role][1:, :, actor.fields["episode_start"].start] == 0.0
-    features, actions = rollout.features[role][:-1], rollout.actions[role][:-1].clamp(-1.0, 1.0)
+    features, torques = rollout.features[role][:-1], rollout.observations[role][1:, :, actor.fields[TORQUE]]
     held = max(1, config.worlds // 10)
     training, kept = (
-        tuple(x[:, part][within[:, part]] for x in (features, actions, changes))
+        tuple(x[:, part][within[:, part]] for x in (features, torques, changes))
         for part in (slice(held, None), slice(None, held))
     )
     forecaster.scale.copy_(training[2].std(0) + 1e-6)
@@ -143,6 +146,10 @@ def fit_forecaster(
         z, u, y = kept
         forecaster.nominal = float((forecaster(z, u) - y / forecaster.scale).square().mean())
     return forecaster.requires_grad_(False)
+
+
+def _size(where: slice) -> int:
+    return int(where.stop - where.start)
 
 
 def _bounds(where: slice) -> tuple[int, int]:

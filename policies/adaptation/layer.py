@@ -2,8 +2,8 @@
 
     sensors     o' = a o + b       of the normalised observation, before the core
     features    z' = a z + b       of the core's features, before the action head and the forecast head
-    actuators   u' = g u           of the action as the forecast head sees it: g is the gain that the body
-                                   seems to have; the action sent is the wanted one divided by it
+    actuators   u' = g u           of the torque as the role sees it: g is the gain that the body seems to
+                                   have; the torque sent is the wanted one divided by it
 
 Being diagonal and a world's own, they need no batching rule: worlds are rows, and the gradient of a sum over
 worlds has each world's own gradient in its row.

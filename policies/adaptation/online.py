@@ -33,7 +33,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from policies.adaptation.forecaster import Forecast
+from policies.adaptation.forecaster import TORQUE, Forecast
 from policies.adaptation.layer import (
     PARTS,
     Layer,
@@ -111,10 +111,10 @@ class _State:
     paused: Tensor  # steps for which a world does not adapt [B]
     adapting: Tensor  # worlds that have begun to [B]
     step: int = 0
-    # The last `window` steps: normalised observation, memory before it, action as wanted.
+    # The last `window` steps: normalised observation, memory before it, torque that then acted.
     seen: deque[Tensor] = field(default_factory=deque)
     memories: deque[Tensor] = field(default_factory=deque)
-    actions: deque[Tensor] = field(default_factory=deque)
+    torques: deque[Tensor] = field(default_factory=deque)
     begins: deque[Tensor] = field(default_factory=deque)
     shadow_features: Tensor | None = None
     # The whole trial, for policy gradients alone.
@@ -154,6 +154,13 @@ class AdaptivePolicy:
         self.forecast, self.deterministic = forecast, deterministic
         self.log: list[Event] = []
         self._names = names_of(self.config.adapts)
+        self._apart = bool({"sensors", "actuators"} & set(self.config.adapts))  # the shadow's memory differs
+        self._torque = self.network.fields[TORQUE]
+        if "actuators" in self.config.adapts and "torque" not in self.network.action_fields:
+            raise ValueError(
+                f"a role that acts {', '.join(self.network.action_fields)} cannot make good an actuator's "
+                "gain: only the twin's agent, which acts the torque, can"
+            )
         self._start = self.network.fields["episode_start"].start
         self._reward = self.network.fields.get("last_reward")
         if self.config.policy_rate and self._reward is None:
@@ -182,8 +189,11 @@ class AdaptivePolicy:
         """Actions [B, A] for observations [B, O], clipped to [-1, 1]; learns from them before it acts."""
         state: _State = memory
         raw = torch.from_numpy(observations)
-        seen = self.network.normaliser(raw)
         begins = raw[:, self._start] == 1.0
+        if state.seen:
+            state.torques.append(raw[:, self._torque])
+        plainly_seen = self.network.normaliser(raw)
+        seen = self._effective(state, plainly_seen)
         self._measure(state, seen, begins)
         self._adapt(state, seen, begins)
         if self.config.policy_rate and state.step:
@@ -196,8 +206,8 @@ class AdaptivePolicy:
             )
             wanted = self._mean(affine(state.layer, "features", features))
             plain, state.shadow = (
-                self.network.core.step(seen, starts, state.shadow)
-                if "sensors" in self.config.adapts
+                self.network.core.step(plainly_seen, starts, state.shadow)
+                if self._apart
                 else (features, state.core)
             )
             if not self.deterministic:
@@ -208,12 +218,13 @@ class AdaptivePolicy:
         for queue, value in (
             (state.seen, seen),
             (state.memories, before),
-            (state.actions, sent),
             (state.begins, begins),
         ):
             queue.append(value)
             if len(queue) > self.config.window:
                 queue.popleft()
+        if len(state.torques) == self.config.window:
+            state.torques.popleft()
         if self.config.policy_rate:
             state.trial.append((seen, wanted, raw, begins))
         state.step += 1
@@ -226,16 +237,16 @@ class AdaptivePolicy:
         """Take the newest forecast errors, with and without the layer, into the running means."""
         if not state.seen:
             return
-        before, action = state.seen[-1], state.actions[-1]
+        before, torque = state.seen[-1], state.torques[-1]
         inner = affine(state.layer, "sensors", before)
         starts = torch.zeros(len(seen))
         features, _ = self.network.core.step(inner, starts, state.memories[-1])
-        gained = state.layer["actuators/gain"] * action
+        gained = self._gained(state.layer, torque)
         adapted = self._error(
             affine(state.layer, "features", features), gained, inner, self._sensed(state, seen)
         )
         assert state.shadow_features is not None
-        shadow = self._error(state.shadow_features, action, before, seen)
+        shadow = self._error(state.shadow_features, torque, before, seen)
         for name, new in (("error", adapted), ("shadow_error", shadow)):
             old = getattr(state, name)
             moved = old + self.config.smoothing * (new - old)
@@ -244,11 +255,22 @@ class AdaptivePolicy:
     def _sensed(self, state: _State, seen: Tensor) -> Tensor:
         return affine(state.layer, "sensors", seen)
 
-    def _error(self, features: Tensor, actions: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    def _gained(self, layer: Layer, torques: Tensor) -> Tensor:
+        return layer["actuators/gain"] * torques if "actuators" in self.config.adapts else torques
+
+    def _effective(self, state: _State, seen: Tensor) -> Tensor:
+        """The observation with the torque that it believes to have arrived."""
+        if "actuators" not in self.config.adapts:
+            return seen
+        effective = seen.clone()
+        effective[:, self._torque] *= state.layer["actuators/gain"]
+        return effective
+
+    def _error(self, features: Tensor, torques: Tensor, before: Tensor, after: Tensor) -> Tensor:
         """Mean squared error of the forecasts, in units of nominal [..., B]; no gradient from the target."""
         columns = self.forecast.columns
         target = (after[..., columns] - before[..., columns]).detach() / self.forecast.scale
-        off = self.forecast(features, actions) - target
+        off = self.forecast(features, torques) - target
         return off.square().mean(-1) / self.forecast.nominal
 
     def _mean(self, features: Tensor) -> Tensor:
@@ -288,14 +310,12 @@ class AdaptivePolicy:
         before = torch.stack(list(state.seen))  # [W, B, O]
         after = torch.stack([*list(state.seen)[1:], seen])
         valid = ~torch.stack([*list(state.begins)[1:], begins])  # the next observation is of the same episode
-        actions = torch.stack(list(state.actions))
+        torques = torch.stack(list(state.torques))
         inner = affine(layer, "sensors", before)
         starts = torch.zeros(before.shape[:2])
         features, _ = self.network.core(inner, starts, state.memories[0])
         adapted = affine(layer, "features", features)
-        error = self._error(
-            adapted, layer["actuators/gain"] * actions, inner, affine(layer, "sensors", after)
-        )
+        error = self._error(adapted, self._gained(layer, torques), inner, affine(layer, "sensors", after))
         loss = (error * valid).sum(0) / valid.sum(0).clamp(min=1)
         with torch.no_grad():
             plain, _ = self.network.core(before, starts, state.memories[0])

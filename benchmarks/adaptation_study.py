@@ -1,4 +1,4 @@
-"""What test-time adaptation is worth: `python -m benchmarks.adaptation_study ROW --seeds 0 1`, then `... table`.
+"""The worth of test-time adaptation: `python -m benchmarks.adaptation_study ROW --seeds 0 1`, or `... table`.
 
 Each row trains a policy, fits its forecaster on sound trials, and plays the same worlds with and without
 adaptation: trials whose body changes (deficit, recovery) and sound ones (harm). `point-flip` is the positive
@@ -72,7 +72,7 @@ class Row:
 
 _SETTINGS = {
     "features": AdaptationConfig(),
-    "actuators": AdaptationConfig(adapts=("actuators",), rate=0.2),
+    "actuators": AdaptationConfig(adapts=("actuators",), rate=0.5, every=1, window=8),
 }
 _LONG = {"episodes_per_trial": 1, "horizon": 400}
 

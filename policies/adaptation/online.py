@@ -2,7 +2,7 @@
 
 Every few steps, each world takes a gradient step on its own affine layer (`layer.py`), downhill on
 
-    forecast error over the last steps / its nominal value
+    forecast error over the last steps / the running error without the layer
     + penalty * mean squared change of the action (or belief) that the network would send,
 
 the network itself frozen. Between inner episodes it can also take a step of policy gradient, from rewards
@@ -316,7 +316,8 @@ class AdaptivePolicy:
         features, _ = self.network.core(inner, starts, state.memories[0])
         adapted = affine(layer, "features", features)
         error = self._error(adapted, self._gained(layer, torques), inner, affine(layer, "sensors", after))
-        loss = (error * valid).sum(0) / valid.sum(0).clamp(min=1)
+        yardstick = state.shadow_error.clamp(min=self.config.surprise)
+        loss = (error * valid).sum(0) / valid.sum(0).clamp(min=1) / yardstick
         with torch.no_grad():
             plain, _ = self.network.core(before, starts, state.memories[0])
             reference = self._mean(plain)

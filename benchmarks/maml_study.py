@@ -73,6 +73,7 @@ class Row:
 _CHEETAH = {"episodes_per_trial": 1, "horizon": 100}
 _BLIND = {**_CHEETAH, "feedback": "none"}
 _TOLD = InnerConfig(feedback="step")
+_FAST = {"learning_rate": 3e-3}
 _ONE = {"episodes_per_trial": 1}
 _POINT = {"tasks": 10, "trials": 10}
 _ROLES = ("state_modeling", "meta_learning", "adaptation", "coordinator")
@@ -80,7 +81,7 @@ _ROLES = ("state_modeling", "meta_learning", "adaptation", "coordinator")
 
 def _point(scenario: str) -> dict[str, Row]:
     name = scenario.removesuffix("-v0").lower()
-    lr = {"learning_rate": 3e-3}
+    lr = _FAST
     return {
         f"{name}-maml": Row(scenario, "maml", options=_ONE, ppo=lr, **_POINT),
         f"{name}-multitask": Row(scenario, "multitask", options=_ONE, **_POINT),
@@ -90,8 +91,8 @@ def _point(scenario: str) -> dict[str, Row]:
 
 
 ROWS: dict[str, Row] = {
-    "dir-maml": Row("HalfCheetahDir-v0", "maml", steps=4_500_000, options=_CHEETAH),
-    "vel-maml": Row("HalfCheetahVel-v0", "maml", steps=4_000_000, options=_BLIND, inner=_TOLD),
+    "dir-maml": Row("HalfCheetahDir-v0", "maml", steps=4_500_000, options=_CHEETAH, ppo=_FAST),
+    "vel-maml": Row("HalfCheetahVel-v0", "maml", steps=4_000_000, options=_BLIND, inner=_TOLD, ppo=_FAST),
     "vel-multitask": Row("HalfCheetahVel-v0", "multitask", steps=4_000_000, options=_BLIND, inner=_TOLD),
     **_point("PointDir-v0"),
     **_point("PointGoal-v0"),
@@ -101,7 +102,7 @@ ROWS: dict[str, Row] = {
         steps=600_000,
         options={**_ONE, "feedback": "none"},
         inner=InnerConfig(feedback="step"),
-        ppo={"learning_rate": 3e-3},
+        ppo=_FAST,
         team=True,
         judged_roles=_ROLES,
         **_POINT,

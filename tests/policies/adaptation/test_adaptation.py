@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.policy import ScriptedPolicy
 from policies.adaptation import (
     AdaptationConfig,
@@ -338,6 +339,20 @@ def test_the_sender_of_a_team_is_forecast_too() -> None:
     forecaster = fit_forecaster(team, "state_modeling", "PointDir-v0", OPTIONS, config=SMALL)
     assert 0.0 < forecaster.nominal < 1.0
     AdaptivePolicy(team.actor("state_modeling"), forecaster).initial_memory(2)
+
+
+def test_a_sender_that_refuses_to_adapt_leaves_its_team_as_it_was() -> None:
+    generator = torch.Generator().manual_seed(0)
+    config = NetworkConfig(core=CoreConfig(width=12, state_size=8), head=HeadConfig(gain=1.0))
+    team = TeamNetwork(Game("PointDir-v0", 1, True, OPTIONS), config, False, generator)
+    forecaster = fit_forecaster(team, "state_modeling", "PointDir-v0", OPTIONS, config=SMALL)
+    plain = {role: NetworkPolicy(team.actor(role)) for role in team.roles}
+    adapting = AdaptivePolicy(team.actor("state_modeling"), forecaster, AdaptationConfig(surprise=1e9))
+    returns = [
+        evaluate("PointDir-v0", players, tasks=TASKS, trials=1, **OPTIONS).returns
+        for players in (plain, {**plain, "state_modeling": adapting})
+    ]
+    np.testing.assert_allclose(returns[0], returns[1], rtol=1e-4, atol=1e-4)
 
 
 # -- constructed faults ---------------------------------------------------------------------------------

@@ -95,6 +95,18 @@ def test_adapting_all_tasks_at_once_is_adapting_each(monkeypatch: pytest.MonkeyP
         torch.testing.assert_close(together[name], value, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("estimator", ["lvc", "dice"])
+def test_the_inner_step_makes_what_was_better_than_expected_more_likely(estimator: Any) -> None:
+    run, _, batch = _played(_config(inner=InnerConfig(rate=0.1, estimator=estimator)))
+    data = run.sampler.inner_data(batch, N)
+    grouped = by_task(data, N)
+    adapted = run.adaptation.adapt_all(None, data, N)
+    for i in range(N):
+        mine = one_task(grouped, i)
+        gained = run.adaptation.log_probs(task_of(adapted, i), mine) - mine["sampled"]
+        assert float((gained * mine["advantages"]).mean()) > 1e-3
+
+
 def test_worlds_of_a_task_share_it_and_differ_in_their_start() -> None:
     _, _, batch = _played(_config(options={**PLAY, "reveal_task": True}))
     shown = batch.observations[AGENT][0].view(N, M, -1)

@@ -51,6 +51,7 @@ class Row:
         ppo: changes to the outer step's settings.
         team: the five-role team.
         judged_roles: adapt these alone at test time, each in turn, besides all.
+        statistics: iterations whose observations enter the normalisation.
         width: of the core.
         log_std: initial.
     """
@@ -66,6 +67,7 @@ class Row:
     ppo: dict[str, Any] = field(default_factory=dict)
     team: bool = False
     judged_roles: tuple[str, ...] = ()
+    statistics: int = MamlConfig.statistics
     width: int = 64
     log_std: float = -1.0
 
@@ -81,12 +83,11 @@ _ROLES = ("state_modeling", "meta_learning", "adaptation", "coordinator")
 
 def _point(scenario: str) -> dict[str, Row]:
     name = scenario.removesuffix("-v0").lower()
-    lr = _FAST
     return {
-        f"{name}-maml": Row(scenario, "maml", options=_ONE, ppo=lr, **_POINT),
+        f"{name}-maml": Row(scenario, "maml", options=_ONE, **_POINT),
         f"{name}-multitask": Row(scenario, "multitask", options=_ONE, **_POINT),
         f"{name}-memory": Row(scenario, "memory", core="s5"),
-        f"{name}-maml-memory": Row(scenario, "maml", core="gru", tasks=10, trials=5, ppo=lr),
+        f"{name}-maml-memory": Row(scenario, "maml", core="gru", tasks=10, trials=5),
     }
 
 
@@ -103,6 +104,7 @@ ROWS: dict[str, Row] = {
         options={**_ONE, "feedback": "none"},
         inner=InnerConfig(feedback="step"),
         ppo=_FAST,
+        statistics=10**6,
         team=True,
         judged_roles=_ROLES,
         **_POINT,
@@ -160,6 +162,7 @@ def configuration(row: Row, seed: int) -> MamlConfig:
         seed=seed,
         tasks=row.tasks,
         trials=row.trials,
+        statistics=row.statistics,
         inner=InnerConfig(**{**vars(row.inner), "steps": steps}),
         network=network,
         ppo=maml_ppo(row.tasks * row.trials, length, steps, **(row.ppo if steps else {})),

@@ -47,6 +47,7 @@ class Command:
         seed: of networks, tasks and sampling; also chooses the run's worlds.
         tasks: tasks of an iteration.
         trials: trials of each task and phase.
+        statistics: iterations whose observations enter the normalisation (with inner steps).
         episodes_per_trial: inner episodes of a trial; the scenario's own where not given.
         horizon: control steps of an inner episode; the scenario's own where not given.
         feedback: when the policy sees the reward; the scenario's own where not given.
@@ -67,6 +68,7 @@ class Command:
     seed: int = 0
     tasks: int = MamlConfig.tasks
     trials: int = MamlConfig.trials
+    statistics: int = MamlConfig.statistics
     episodes_per_trial: int | None = None
     horizon: int | None = None
     feedback: Literal["step", "episode", "none"] | None = None
@@ -80,7 +82,14 @@ class Command:
 def configuration(command: Command) -> MamlConfig:
     """The run that a command line asks for."""
     scenario = find_scenario(command.scenario)
-    for name, least in (("steps", 1), ("seed", 0), ("tasks", 1), ("trials", 1), ("save_every", 1)):
+    for name, least in (
+        ("steps", 1),
+        ("seed", 0),
+        ("tasks", 1),
+        ("trials", 1),
+        ("statistics", 0),
+        ("save_every", 1),
+    ):
         if getattr(command, name) < least:
             raise ValueError(f"--{name} {getattr(command, name)}: at least {least} is expected")
     options: dict[str, Any] = {
@@ -99,6 +108,7 @@ def configuration(command: Command) -> MamlConfig:
         seed=command.seed,
         tasks=command.tasks,
         trials=command.trials,
+        statistics=command.statistics,
         inner=command.inner,
         outer=command.outer,
         network=NetworkConfig(

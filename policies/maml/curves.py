@@ -113,7 +113,7 @@ def best_rate(
     scenario: str,
     options: dict[str, Any],
     *,
-    rates: Sequence[float] = (0.01, 0.03, 0.1, 0.3, 1.0),
+    rates: Sequence[float] = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
     trials: int,
 ) -> float:
     """The inner rate that is best on the validation tasks: for networks that were not trained for one."""

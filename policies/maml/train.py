@@ -32,6 +32,7 @@ from policies.rollout import Collector
 from policies.team import NetworkConfig, TeamNetwork
 
 STATE = "state.safetensors"
+_OWN = ("tasks", "trials", "statistics")  # fields beside those of a plain training run
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class MamlConfig:
         seed: of networks, tasks and sampling; also chooses the run's worlds.
         tasks: N, tasks of an iteration.
         trials: M, trials of each task and phase.
+        statistics: iterations whose observations enter the normalisation, where there are inner steps: a
+            change of scale changes what a step of the same rate does, and late in a run the prior no longer
+            follows it. Without inner steps all enter, as in plain PPO.
         inner: adaptation.
         outer: learning of the prior.
         network: networks; their critic is used with zero inner steps alone.
@@ -58,6 +62,7 @@ class MamlConfig:
     seed: int = 0
     tasks: int = 20
     trials: int = 20
+    statistics: int = 3
     inner: InnerConfig = field(default_factory=InnerConfig)
     outer: OuterConfig = field(default_factory=OuterConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -81,7 +86,7 @@ class MamlConfig:
     @property
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        own = {name: getattr(self, name) for name in ("tasks", "trials")}
+        own = {name: getattr(self, name) for name in _OWN}
         parts = {"inner": dataclasses.asdict(self.inner), "outer": dataclasses.asdict(self.outer)}
         return {**to_json(self.as_training), **own, **parts}
 
@@ -177,7 +182,8 @@ class MetaTraining:
             outer = sampler.segments(batches[-1], N, config.ppo.gamma, config.ppo.lam)
             metrics = self.outer.learn(inner, outer, N, progress)
         self.steps += sum(batch.steps for batch in batches)
-        self._update_statistics(batches)
+        if self.iteration < config.statistics:
+            self._update_statistics(batches)
         rates = [float(rate.detach().mean()) for rate in self.adaptation.rates.values()]
         stds = {
             f"std/{r}": float(self.network.actor(r).log_std.detach().exp().mean()) for r in self.network.roles
@@ -281,7 +287,7 @@ def load(directory: Path) -> MetaTraining:
         }
         roles = tuple(found["inner"]["roles"])
         inner = InnerConfig(**{**found["inner"], "roles": roles})
-        counts = {name: found[name] for name in ("tasks", "trials")}
+        counts = {name: found[name] for name in _OWN}
         run = MetaTraining(MamlConfig(**shared, **counts, inner=inner, outer=OuterConfig(**found["outer"])))
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: its configuration is not one of this code: {error}") from None

@@ -383,6 +383,16 @@ def test_an_interrupted_run_goes_on_to_the_bit(inner: InnerConfig, tmp_path: Pat
         MetaTraining(_config("gru", inner=inner, seed=1)).restore(tmp_path)
 
 
+def test_the_normalisation_is_frozen_after_some_iterations_of_adaptation() -> None:
+    run = MetaTraining(_config(statistics=2))
+    seen = []
+    for _ in range(3):
+        run.iterate()
+        seen.append(run.network.actor(AGENT).normaliser.mean.clone())
+    assert not torch.equal(seen[0], seen[1])
+    assert torch.equal(seen[1], seen[2])
+
+
 def test_a_batch_has_worlds_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     seeds: list[int] = []
     reset = Game.reset

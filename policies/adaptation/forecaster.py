@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from policies.game import Game
 from policies.role_network import RoleNetwork, linear
-from policies.rollout import Collector
 from policies.team import TeamNetwork
 
 FORECAST_FIELDS = ("positions", "velocities")
@@ -115,14 +114,14 @@ def fit_forecaster(
     config = config or ForecastConfig()
     generator = torch.Generator().manual_seed(seed)
     game = Game(scenario, config.worlds, role != "agent", options)
-    rollout = Collector(game, network, seed, generator).collect(config.steps, config.steps)
     actor = network.actor(role)
+    observations, all_features = _played(game, network, role, config.steps, seed, generator)
     forecaster = Forecaster(actor, config.hidden, generator)
-    seen = actor.normaliser(rollout.observations[role])[..., forecaster.columns]
+    seen = actor.normaliser(observations)[..., forecaster.columns]
     changes = seen[1:] - seen[:-1]  # [T - 1, B, F]
     # Where an inner episode begins, the body was put somewhere else.
-    within = rollout.observations[role][1:, :, actor.fields["episode_start"].start] == 0.0
-    features, torques = rollout.features[role][:-1], rollout.observations[role][1:, :, actor.fields[TORQUE]]
+    within = observations[1:, :, actor.fields["episode_start"].start] == 0.0
+    features, torques = all_features[:-1], observations[1:, :, actor.fields[TORQUE]]
     held = max(1, config.worlds // 10)
     training, kept = (
         tuple(x[:, part][within[:, part]] for x in (features, torques, changes))
@@ -146,6 +145,32 @@ def fit_forecaster(
         z, u, y = kept
         forecaster.nominal = float((forecaster(z, u) - y / forecaster.scale).square().mean())
     return forecaster.requires_grad_(False)
+
+
+@torch.no_grad()
+def _played(
+    game: Game, network: TeamNetwork, role: str, steps: int, seed: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Observations [T, B, O] and features [T, B, D] of `role`, actions sampled.
+
+    Without the critic: sound trials may be those of another scenario, whose state is another.
+    """
+    seen = game.reset(seed)
+    memories = {name: network.actor(name).initial_memory(game.num_worlds) for name in network.roles}
+    starts = torch.ones(game.num_worlds)
+    observations, features = [], []
+    for _ in range(steps):
+        actions = {}
+        for name in network.roles:
+            actor = network.actor(name)
+            mean, feature, memories[name] = actor.step(seen[name], starts, memories[name])
+            noise = torch.randn(mean.shape, generator=generator)
+            actions[name] = mean + torch.exp(actor.log_std) * noise
+            if name == role:
+                observations.append(seen[name])
+                features.append(feature)
+        seen, _, starts, _ = game.step(actions)
+    return torch.stack(observations), torch.stack(features)
 
 
 def _size(where: slice) -> int:

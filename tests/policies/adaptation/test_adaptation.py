@@ -332,6 +332,16 @@ def test_the_forecaster_learns_points_law() -> None:
     assert worse.nominal > 4.0 * forecaster.nominal
 
 
+def test_sound_trials_may_be_those_of_another_scenario() -> None:
+    """The fault's own state is wider than that of the sound body: the critic has no part in it."""
+    game = Game("HalfCheetahFault-v0", 1, False, {})
+    config = NetworkConfig(core=CoreConfig(kind="mlp", width=8))
+    network = TeamNetwork(game, config, False, torch.Generator().manual_seed(0))
+    small = ForecastConfig(worlds=4, steps=12, hidden=4, epochs=1)
+    forecaster = fit_forecaster(network, AGENT, "HalfCheetah-v0", {"horizon": 10}, config=small)
+    assert 0.0 < forecaster.nominal < 10.0
+
+
 def test_the_sender_of_a_team_is_forecast_too() -> None:
     generator = torch.Generator().manual_seed(0)
     config = NetworkConfig(core=CoreConfig(kind="mlp", width=12))

@@ -106,8 +106,9 @@ class Renderer:
         rows = -(-len(panels) // _COLUMNS)
         strip = rows * (_ROW + _GAP) + _GAP
         head = 2 * _LINE + 4
-        target = trials.target(world) if trials.variation.place else ()
-        goal = target if len(target) == 2 else None  # a body's place can be observed without a goal
+        goal = trials.target(world) if trials.variation.place else None
+        if goal is not None and len(goal) != 2:
+            goal = None  # a body's place can be observed without a goal
         canvas.begin()
         canvas.body(trials.physics.qpos[world], goal, bottom=strip, height=HEIGHT - strip - head)
         canvas.box(0, HEIGHT - head, WIDTH, head, _PAPER)

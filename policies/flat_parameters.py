@@ -54,12 +54,7 @@ class FlatParameters:
         Raises:
             RuntimeError: a network was moved or converted since: its parameters are no views any more.
         """
-        for vector, parameters in zip(self.vectors, self._parameters, strict=True):
-            if parameters[0].data_ptr() != vector.data_ptr():
-                raise RuntimeError(
-                    "the networks' parameters are no longer views of these vectors; move or convert the "
-                    "networks before the learner is made"
-                )
+        self._check()
         everything = [p for parameters in self._parameters for p in parameters]
         gradients = torch.autograd.grad(loss, everything, allow_unused=True, materialize_grads=True)
         start = 0
@@ -67,6 +62,30 @@ class FlatParameters:
             mine = gradients[start : start + len(parameters)]
             vector.grad = torch.cat([g.flatten() for g in mine])
             start += len(parameters)
+
+    @torch.no_grad()
+    def collect(self) -> None:
+        """Move the gradients that `backward` left on the networks' parameters into the vectors' `.grad`.
+
+        For losses that are added up over several calls of `backward`; what got no gradient gets 0.
+
+        Raises:
+            RuntimeError: as `differentiate`.
+        """
+        self._check()
+        for vector, parameters in zip(self.vectors, self._parameters, strict=True):
+            gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+            vector.grad = torch.cat([gradient.flatten() for gradient in gradients])
+            for parameter in parameters:
+                parameter.grad = None
+
+    def _check(self) -> None:
+        for vector, parameters in zip(self.vectors, self._parameters, strict=True):
+            if parameters[0].data_ptr() != vector.data_ptr():
+                raise RuntimeError(
+                    "the networks' parameters are no longer views of these vectors; move or convert the "
+                    "networks before the learner is made"
+                )
 
     @torch.no_grad()
     def clip(self, largest: float) -> list[float]:

@@ -115,6 +115,10 @@ class Game:
             self._partners_start = dict.fromkeys(self._partners, all_worlds)
         return self._tensors(observations)
 
+    def pin(self, tasks: NDArray[np.float64] | None) -> None:
+        """Trials that begin from now on are played on `tasks` [B, k]; None: on tasks that worlds draw."""
+        self._env.set_tasks(tasks)
+
     def step(self, actions: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor, Tensor, dict[str, Any]]:
         """Observations, the reward that is learned from [B], trial ends [B], and the environment's infos."""
         if self.team:

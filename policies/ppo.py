@@ -56,7 +56,7 @@ class PpoConfig:
         gamma, lam: discount and trace decay.
         clip: of the ratio.
         entropy: weight of the entropy bonus.
-        value: weight of the value loss.
+        value: weight of the value loss; at 0 the critic is not computed.
         gradient_norm: largest norm of each network's gradient.
         target_kl: mean KL of an epoch at which an iteration stops.
         forecast: weight of the forecast loss, where the networks forecast.
@@ -261,6 +261,10 @@ class Ppo:
                 errors["persistence_error"] = float(mean_squared_error(nothing, targets, valid))
         return errors
 
+    def loss(self, batch: Segments) -> tuple[Tensor, dict[str, float]]:
+        """Loss and metrics of a minibatch, at the network's present parameters."""
+        return self._loss(batch)
+
     def _loss(self, batch: Segments) -> tuple[Tensor, dict[str, float]]:
         network, config = self.network, self.config
         observations = dict(batch.observations)
@@ -293,8 +297,12 @@ class Ppo:
             with torch.no_grad():
                 kls.append(float(_mean(ratio - 1.0 - log_ratio, batch.active)))
                 clipped.append(float(_mean(((ratio - 1.0).abs() > config.clip).float(), batch.active)))
-        values, _ = network.critic.normalised(batch.states, features, batch.starts, batch.memories["critic"])
-        value_loss = _mean((values - batch.returns).square(), batch.active)
+        value_loss = torch.zeros_like(surrogate)
+        if config.value:
+            values, _ = network.critic.normalised(
+                batch.states, features, batch.starts, batch.memories["critic"]
+            )
+            value_loss = _mean((values - batch.returns).square(), batch.active)
         loss = surrogate + config.value * value_loss - config.entropy * entropy
         for forecast_loss in forecast_losses:
             loss = loss + config.forecast * forecast_loss

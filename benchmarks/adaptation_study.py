@@ -1,0 +1,245 @@
+"""The worth of test-time adaptation: `python -m benchmarks.adaptation_study ROW --seeds 0 1`, or `... table`.
+
+Each row trains a policy, fits its forecaster on sound trials, and plays the same worlds with and without
+adaptation: trials whose body changes (deficit, recovery) and sound ones (harm). `point-flip` is the positive
+control: all actuators change sign, and the old policy with its torques negated earns what it earned before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.stats import bootstrap_interval
+from ma_ssm_env import Policy
+from ma_ssm_env.scenarios import find_scenario
+from policies import checkpoint
+from policies.adaptation import (
+    AdaptationConfig,
+    AdaptivePolicy,
+    Tampered,
+    fit_forecaster,
+    harm,
+    play,
+    recovery,
+)
+from policies.adaptation.recovery import changes_of
+from policies.config import TrainConfig, tuned
+from policies.cores import CoreConfig
+from policies.game import AGENT
+from policies.role_network import NetworkPolicy, RoleNetwork
+from policies.team import NetworkConfig, TeamNetwork
+from policies.train import train
+
+RESULTS = Path("benchmarks/results/maml")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trained policy and the trials that it is judged on.
+
+    Attributes:
+        trained_on: scenario of training.
+        judged_on: scenario of the trials that change, and their options.
+        sound: scenario of the trials that do not, and their options.
+        steps: control steps of training.
+        core: memory of the agent.
+        flip_at: step from which the actuators' gains are -1; None where the scenario itself changes.
+        trials: on each test task.
+        settings: name -> how it adapts.
+    """
+
+    trained_on: str
+    judged_on: tuple[str, dict[str, Any]]
+    sound: tuple[str, dict[str, Any]]
+    steps: int
+    core: str = "mlp"
+    flip_at: int | None = None
+    trials: int = 3
+    settings: dict[str, AdaptationConfig] = field(default_factory=dict)
+
+
+_SETTINGS = {
+    "features": AdaptationConfig(),
+    "actuators": AdaptationConfig(adapts=("actuators",), rate=0.5, every=1, window=8),
+}
+_LONG = {"episodes_per_trial": 1, "horizon": 400}
+
+ROWS: dict[str, Row] = {
+    "point-flip": Row(
+        "PointSwitch-v0",
+        ("PointDir-v0", _LONG),
+        ("PointDir-v0", _LONG),
+        600_000,
+        flip_at=200,
+        settings=_SETTINGS,
+    ),
+    "cheetah-fault": Row(
+        "HalfCheetahFault-v0",
+        ("HalfCheetahFault-v0", {}),
+        ("HalfCheetah-v0", {"horizon": 400}),
+        1_000_000,
+        settings=_SETTINGS,
+    ),
+    "hopper-fault": Row(
+        "HopperFault-v0",
+        ("HopperFault-v0", {}),
+        ("Hopper-v0", {"horizon": 400}),
+        1_000_000,
+        settings=_SETTINGS,
+    ),
+}
+
+
+def run_row(name: str, seed: int, out: Path, scratch: Path) -> Path:
+    """Train and judge a row; the path of its record."""
+    row, path = ROWS[name], out / f"adapt-{name}-seed{seed}.json"
+    if path.exists():
+        return path
+    began = time.process_time()
+    network = _policy(row, seed, scratch / f"adapt-{name}-seed{seed}")
+    actor = network.actor(AGENT)
+    scenario, options = row.sound
+    forecaster = fit_forecaster(network, AGENT, scenario, options, seed=seed)
+    record = {
+        "row": name,
+        "seed": seed,
+        "trained_on": row.trained_on,
+        "steps": row.steps,
+        "command": f"python -m benchmarks.adaptation_study {name} --seeds {seed}",
+        "forecast_error": round(forecaster.nominal, 5),
+        "plain": _judged(row, actor, NetworkPolicy(actor), NetworkPolicy(actor), seed),
+    }
+    plain_returns = np.array(record["plain"]["sound"])
+    for setting, config in row.settings.items():
+        changed, sound = (AdaptivePolicy(actor, forecaster, config) for _ in range(2))
+        found = _judged(row, actor, changed, sound, seed)
+        found["harm"] = round(harm(plain_returns, np.array(found["sound"])), 5)
+        found["events"] = dict(Counter(event.kind for event in changed.log))
+        found["events_sound"] = dict(Counter(event.kind for event in sound.log))
+        record[f"adapts/{setting}"] = found
+    record["cpu_s"] = round(time.process_time() - began, 1)
+    out.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside.write_text(json.dumps(record, separators=(",", ":")) + "\n")
+    os.replace(beside, path)
+    return path
+
+
+def _policy(row: Row, seed: int, folder: Path) -> TeamNetwork:
+    if not (folder / checkpoint.FILE).exists():
+        network = NetworkConfig(core=CoreConfig(kind=row.core))
+        config = TrainConfig(
+            row.trained_on, steps=row.steps, seed=seed, network=network, ppo=tuned(_tuned_as(row.trained_on))
+        )
+        trained = train(config)
+        checkpoint.save(folder, trained.network, config, trained.steps)
+    return checkpoint.load(folder)[0]
+
+
+def _tuned_as(scenario: str) -> str:
+    return "PointDir-v0" if scenario.startswith("Point") else scenario
+
+
+def _judged(row: Row, actor: RoleNetwork, changed: Policy, sound: Policy, seed: int) -> dict[str, Any]:
+    scenario, options = row.judged_on
+    tasks = find_scenario(scenario).variation.tasks("test")
+    player = changed
+    if row.flip_at is not None:
+        player = Tampered(changed, row.flip_at, actor.fields, actuators=-1.0)
+    played = play(scenario, player, tasks, trials=row.trials, policy_seed=seed, **options)
+    at = changes_of(played) if row.flip_at is None else np.full(played.rewards.shape[1], row.flip_at)
+    found = recovery(played.rewards, at, played.alive)
+    scenario, options = row.sound
+    tasks = find_scenario(scenario).variation.tasks("test")
+    trials = max(row.trials, 20 // len(tasks))
+    healthy = play(scenario, sound, tasks, trials=trials, policy_seed=seed, **options)
+    return {
+        "level": np.round(found.level, 3).tolist(),
+        "deficit": np.round(found.deficit, 2).tolist(),
+        "recovery_steps": [None if np.isinf(s) else int(s) for s in found.steps],
+        "after": np.round(found.after, 3).tolist(),
+        "sound": np.round(healthy.rewards.sum(0), 2).tolist(),
+        "ms_per_step": round(played.ms_per_step, 3),
+        "worlds": int(played.rewards.shape[1]),
+    }
+
+
+def table(out: Path) -> str:
+    """Markdown of all records: interquartile means over seeds, 95% intervals over seeds and trials."""
+    records: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(out.glob("adapt-*-seed*.json")):
+        record = json.loads(path.read_text())
+        records.setdefault(record["row"], []).append(record)
+    lines = [
+        "| row | seeds | adapts | level before | deficit after the change | last 50 steps | recovered "
+        "| steps to 90%, median | harm where sound, % | ms a step and world |",
+        "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name in [name for name in ROWS if name in records]:
+        found = records[name]
+        for key in ["plain", *[key for key in found[0] if key.startswith("adapts/")]]:
+            parts = [record[key] for record in found]
+            steps = np.array([np.inf if s is None else s for part in parts for s in part["recovery_steps"]])
+            median = np.median(steps)
+            harms = [100.0 * part["harm"] for part in parts] if key != "plain" else []
+            cells = [
+                f"`{name}`",
+                str(len(found)),
+                key.removeprefix("adapts/") if key != "plain" else "nothing",
+                _interval([part["level"] for part in parts], 2),
+                _interval([part["deficit"] for part in parts], 1),
+                _interval([part["after"] for part in parts], 2),
+                f"{np.isfinite(steps).mean():.0%}",
+                "never" if np.isinf(median) else f"{median:.0f}",
+                f"{np.mean(harms):.2f} ({min(harms):.2f} to {max(harms):.2f})" if harms else "-",
+                f"{np.mean([part['ms_per_step'] / part['worlds'] for part in parts]):.3f}",
+            ]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _interval(values: Sequence[Sequence[float]], digits: int) -> str:
+    # Seeds may have met their change in different numbers of worlds.
+    least = min(map(len, values))
+    array = np.array([row[:least] for row in values], dtype=float)
+    found = bootstrap_interval([array], np.random.default_rng(0))
+    return f"{found.estimate:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.adaptation_study", description=__doc__)
+    parser.add_argument("what", nargs="+", help=f"rows ({', '.join(ROWS)}), or: table")
+    parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0])
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument(
+        "--scratch", type=Path, default=Path("runs/adaptation_study"), help="trained policies"
+    )
+    given = parser.parse_args(arguments)
+    unknown = [name for name in given.what if name not in ROWS and name != "table"]
+    if unknown:
+        print(f"error: {unknown[0]!r}: one of {', '.join([*ROWS, 'table'])} is expected", file=sys.stderr)
+        return 2
+    torch.set_num_threads(1)
+    for name in given.what:
+        if name == "table":
+            print(table(given.out), end="")
+            continue
+        for seed in given.seeds:
+            print(run_row(name, seed, given.out, given.scratch), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

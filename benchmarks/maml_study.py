@@ -1,0 +1,326 @@
+"""What MAML is worth: `python -m benchmarks.maml_study RUN --seed 0`, then `... table`.
+
+One process trains and judges one row of the study and writes one compact record; a row whose record is there
+is not run again, and an interrupted training goes on. The table is made of the records alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.stats import bootstrap_interval
+from ma_ssm_env import __version__
+from ma_ssm_env.evaluation import evaluate
+from ma_ssm_env.scenarios import find_scenario
+from policies.config import TrainConfig, tuned
+from policies.cores import CoreConfig
+from policies.maml.curves import adaptation_curve, best_rate
+from policies.maml.inner import Adaptation, InnerConfig
+from policies.maml.train import MamlConfig, MetaTraining, maml_ppo
+from policies.role_network import HeadConfig
+from policies.team import NetworkConfig, TeamNetwork
+from policies.train import players, train
+
+RESULTS = Path("benchmarks/results/maml")
+EPISODES = (0, 1, 2, 5, 10, 20)  # trials of data
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trained thing.
+
+    Attributes:
+        scenario: id.
+        kind: `maml`; `multitask`: zero inner steps, then fine-tuned; `memory`: plain PPO on trials.
+        core: memory of the actors.
+        steps: control steps of training.
+        options: of the environment.
+        tasks, trials: of an iteration.
+        inner: adaptation (its rate is that of `maml`; `multitask` chooses its own on validation tasks).
+        ppo: changes to the outer step's settings.
+        team: the five-role team.
+        judged_roles: adapt these alone at test time, each in turn, besides all.
+        statistics: iterations whose observations enter the normalisation.
+        width: of the core.
+        log_std: initial.
+    """
+
+    scenario: str
+    kind: str
+    core: str = "mlp"
+    steps: int = 300_000
+    options: dict[str, Any] = field(default_factory=dict)
+    tasks: int = 20
+    trials: int = 10
+    inner: InnerConfig = field(default_factory=InnerConfig)
+    ppo: dict[str, Any] = field(default_factory=dict)
+    team: bool = False
+    judged_roles: tuple[str, ...] = ()
+    statistics: int = MamlConfig.statistics
+    width: int = 64
+    log_std: float = -1.0
+
+
+_CHEETAH = {"episodes_per_trial": 1, "horizon": 100}
+_BLIND = {**_CHEETAH, "feedback": "none"}
+_TOLD = InnerConfig(feedback="step")
+_FAST = {"learning_rate": 3e-3}
+_NEVER = 10**6  # frozen: the speeds of a cheetah grow for a long time
+_ONE = {"episodes_per_trial": 1}
+_POINT = {"tasks": 10, "trials": 10}
+_ROLES = ("state_modeling", "meta_learning", "adaptation", "coordinator")
+
+
+def _point(scenario: str) -> dict[str, Row]:
+    name = scenario.removesuffix("-v0").lower()
+    return {
+        f"{name}-maml": Row(scenario, "maml", options=_ONE, **_POINT),
+        f"{name}-multitask": Row(scenario, "multitask", options=_ONE, **_POINT),
+        f"{name}-memory": Row(scenario, "memory", core="s5"),
+        f"{name}-maml-memory": Row(scenario, "maml", core="gru", tasks=10, trials=5),
+    }
+
+
+ROWS: dict[str, Row] = {
+    "dir-maml": Row(
+        "HalfCheetahDir-v0", "maml", steps=4_500_000, options=_CHEETAH, ppo=_FAST, statistics=_NEVER
+    ),
+    "vel-maml": Row(
+        "HalfCheetahVel-v0",
+        "maml",
+        steps=4_000_000,
+        options=_BLIND,
+        inner=_TOLD,
+        ppo=_FAST,
+        statistics=_NEVER,
+    ),
+    "vel-multitask": Row("HalfCheetahVel-v0", "multitask", steps=4_000_000, options=_BLIND, inner=_TOLD),
+    **_point("PointDir-v0"),
+    **_point("PointGoal-v0"),
+    "team-maml": Row(
+        "PointDir-v0",
+        "maml",
+        steps=600_000,
+        options={**_ONE, "feedback": "none"},
+        inner=InnerConfig(feedback="step"),
+        ppo=_FAST,
+        statistics=_NEVER,
+        team=True,
+        judged_roles=_ROLES,
+        **_POINT,
+    ),
+}
+
+
+def run_row(name: str, seed: int, out: Path, scratch: Path) -> Path:
+    """Train and judge a row; the path of its record."""
+    row = ROWS[name]
+    path = out / f"{name}-seed{seed}.json"
+    if path.exists():
+        return path
+    began = time.process_time()
+    if row.kind == "memory":
+        network, steps, history = _memory(row, seed)
+        found = _judge_memory(row, network, seed)
+    else:
+        run, history = _meta_train(row, seed, scratch / f"{name}-seed{seed}")
+        steps = run.steps
+        found = _judge(row, run, seed)
+    record = {
+        "row": name,
+        "scenario": row.scenario,
+        "kind": row.kind,
+        "seed": seed,
+        "steps": steps,
+        "cpu_s": round(time.process_time() - began, 1),
+        "code": __version__,
+        "command": f"python -m benchmarks.maml_study {name} --seed {seed}",
+        "history": history,
+        **found,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside.write_text(json.dumps(record, indent=None, separators=(",", ":")) + "\n")
+    os.replace(beside, path)
+    return path
+
+
+def configuration(row: Row, seed: int) -> MamlConfig:
+    scenario = find_scenario(row.scenario)
+    options = {"observability": "full", **row.options} if row.team else row.options
+    length = options.get("horizon", scenario.horizon)
+    length *= options.get("episodes_per_trial", scenario.episodes_per_trial)
+    steps = row.inner.steps if row.kind == "maml" else 0
+    network = NetworkConfig(
+        core=CoreConfig(kind=row.core, width=row.width, state_size=row.width),
+        head=HeadConfig(log_std=row.log_std),
+    )
+    return MamlConfig(
+        scenario=row.scenario,
+        team=row.team,
+        steps=row.steps,
+        seed=seed,
+        tasks=row.tasks,
+        trials=row.trials,
+        statistics=row.statistics,
+        inner=InnerConfig(**{**vars(row.inner), "steps": steps}),
+        network=network,
+        ppo=maml_ppo(row.tasks * row.trials, length, steps, **(row.ppo if steps else {})),
+        options=options,
+    )
+
+
+def _meta_train(row: Row, seed: int, folder: Path) -> tuple[MetaTraining, list[list[float]]]:
+    run = MetaTraining(configuration(row, seed))
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "history.jsonl"
+    run.restore(folder)
+    history = [json.loads(line) for line in log.read_text().splitlines()] if run.steps else []
+    history = history[: run.iteration]
+    while run.steps < run.config.steps:
+        metrics = run.iterate()
+        history.append([run.steps, round(metrics["before"], 2), round(metrics["after"], 2)])
+        if run.iteration % 5 == 0 or run.steps >= run.config.steps:
+            run.save(folder)
+            log.write_text("".join(json.dumps(line) + "\n" for line in history))
+    return run, history
+
+
+def _judge(row: Row, run: MetaTraining, seed: int) -> dict[str, Any]:
+    options, scenario = run.config.options, row.scenario
+    inner = InnerConfig(**{**vars(row.inner), "steps": 1})
+    found: dict[str, Any] = {}
+    if row.kind == "multitask":
+        inner = InnerConfig(
+            **{**vars(inner), "rate": best_rate(run.network, inner, scenario, options, trials=row.trials)}
+        )
+        found["rate"] = inner.rate
+        adaptation = Adaptation(run.network, inner)
+    else:
+        adaptation = run.adaptation
+    found["curve"] = _points(run.network, adaptation, scenario, options, EPISODES, seed)
+    for role in row.judged_roles:
+        alone = Adaptation(run.network, InnerConfig(**{**vars(inner), "roles": (role,)}))
+        found[f"curve/{role}"] = _points(run.network, alone, scenario, options, (row.trials,), seed)
+    return found
+
+
+def _points(
+    network: TeamNetwork,
+    adaptation: Adaptation,
+    scenario: str,
+    options: dict[str, Any],
+    trials: Sequence[int],
+    seed: int,
+) -> list[dict[str, Any]]:
+    curve = adaptation_curve(network, adaptation, scenario, options, trials=trials, seed=seed)
+    return [
+        {
+            "episodes": point.episodes,
+            "steps": point.steps,
+            "returns": np.round(point.returns, 2).tolist(),
+            "sampled": np.round(point.sampled, 2).tolist(),
+        }
+        for point in curve
+    ]
+
+
+def _memory(row: Row, seed: int) -> tuple[TeamNetwork, int, list[list[float]]]:
+    config = TrainConfig(
+        scenario=row.scenario,
+        steps=row.steps,
+        seed=seed,
+        network=NetworkConfig(core=CoreConfig(kind=row.core)),
+        ppo=tuned(row.scenario),
+        options=row.options,
+    )
+    trained = train(config)
+    history = [[int(entry["steps"]), round(entry["episode_return"], 2)] for entry in trained.history]
+    return trained.network, trained.steps, history
+
+
+def _judge_memory(row: Row, network: TeamNetwork, seed: int) -> dict[str, Any]:
+    by_mode, sampled = (
+        evaluate(row.scenario, players(network, mode), policy_seed=seed, **row.options).returns.mean(1)
+        for mode in (True, False)
+    )
+    point = {"episodes": 0, "steps": 0, "returns": np.round(by_mode, 2).tolist()}
+    return {"curve": [{**point, "sampled": np.round(sampled.mean(1), 2).tolist()}]}
+
+
+# -- the tables -----------------------------------------------------------------------------------------
+
+
+def table(out: Path) -> str:
+    """Markdown of all records: interquartile means over seeds, 95% intervals over seeds and tasks."""
+    records: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(out.glob("*-seed*.json")):
+        record = json.loads(path.read_text())
+        if "curve" in record:
+            records.setdefault(record["row"], []).append(record)
+    lines = [
+        "| row | scenario | seeds | training steps | CPU-s a seed | adapted | episodes on the test task "
+        "| mode | sampled |",
+        "|---|---|---:|---:|---:|---|---:|---:|---:|",
+    ]
+    for name in [name for name in ROWS if name in records]:
+        found = records[name]
+        head = [
+            f"`{name}`",
+            f"`{found[0]['scenario']}`",
+            str(len(found)),
+            f"{found[0]['steps']:,}",
+            f"{np.mean([record['cpu_s'] for record in found]):.0f}",
+        ]
+        for key in [key for key in found[0] if key.startswith("curve")]:
+            adapted = key.partition("/")[2] or "all"
+            for i, point in enumerate(found[0][key]):
+                inner = len(point["returns"][0])
+                for k in range(inner):
+                    mode = _interval([np.array(r[key][i]["returns"])[:, k] for r in found])
+                    sampled = _interval([r[key][i]["sampled"] for r in found]) if inner == 1 else "-"
+                    episodes = point["episodes"] + k
+                    lines.append("| " + " | ".join([*head, adapted, str(episodes), mode, sampled]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _interval(values: Sequence[Any]) -> str:
+    found = bootstrap_interval([np.array(values, dtype=float)], np.random.default_rng(0))
+    return f"{found.estimate:.1f} ({found.low:.1f} to {found.high:.1f})"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    actions: dict[str, Callable[..., Any]] = {"table": table}
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.maml_study", description=__doc__)
+    parser.add_argument("what", nargs="+", help=f"rows ({', '.join(ROWS)}), or: table")
+    parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0])
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--scratch", type=Path, default=Path("runs/maml_study"), help="unfinished trainings")
+    given = parser.parse_args(arguments)
+    unknown = [name for name in given.what if name not in ROWS and name not in actions]
+    if unknown:
+        print(f"error: {unknown[0]!r}: one of {', '.join([*ROWS, *actions])} is expected", file=sys.stderr)
+        return 2
+    torch.set_num_threads(1)
+    for name in given.what:
+        if name == "table":
+            print(table(given.out), end="")
+            continue
+        for seed in given.seeds:
+            print(run_row(name, seed, given.out, given.scratch), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

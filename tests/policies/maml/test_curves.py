@@ -1,0 +1,152 @@
+"""Adaptation curves, the command lines, and what runs leave on disk."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ma_ssm_env.evaluation import evaluate
+from policies import checkpoint
+from policies.cores import CoreConfig
+from policies.game import Game
+from policies.maml import InnerConfig, MamlConfig, MetaTraining, maml_ppo
+from policies.maml.__main__ import Command, configuration, main
+from policies.maml.curves import adaptation_curve, best_rate
+from policies.maml.curves import main as judge
+from policies.maml.inner import Adaptation
+from policies.maml.train import load
+from policies.role_network import HeadConfig
+from policies.team import NetworkConfig
+from policies.train import players
+
+PLAY = {"horizon": 6, "episodes_per_trial": 2}
+TASKS = np.array([[0.3], [-2.0]])
+TINY = (
+    "--tasks",
+    "2",
+    "--trials",
+    "3",
+    "--horizon",
+    "6",
+    "--width",
+    "8",
+    "--steps",
+    "150",
+    "--save-every",
+    "1",
+)
+
+
+def _run(**changes: Any) -> MetaTraining:
+    inner = changes.pop("inner", InnerConfig(rate=0.5))
+    team = changes.pop("team", False)
+    options = {**PLAY, "observability": "full"} if team else PLAY
+    network = NetworkConfig(core=CoreConfig(kind="mlp", width=8), head=HeadConfig(gain=0.5), critic_width=4)
+    ppo = maml_ppo(6, 12, inner.steps)
+    return MetaTraining(
+        MamlConfig(
+            team=team, tasks=2, trials=3, inner=inner, network=network, options=options, ppo=ppo, **changes
+        )
+    )
+
+
+@pytest.mark.parametrize("team", [False, True])
+def test_a_curve_counts_its_episodes_and_steps(team: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = _run(team=team)
+    played = 0
+    step = Game.step
+
+    def counted(self: Game, actions: Any) -> Any:
+        nonlocal played
+        played += self.num_worlds
+        return step(self, actions)
+
+    monkeypatch.setattr(Game, "step", counted)
+    options = run.config.options
+    curve = adaptation_curve(
+        run.network, run.adaptation, "PointDir-v0", options, trials=(0, 1, 3), tasks=TASKS, judged=2
+    )
+    assert [point.episodes for point in curve] == [0, 2, 6]
+    assert [point.steps for point in curve] == [0, 24, 72]
+    assert played == 96
+    assert all(point.returns.shape == (2, 2) and point.sampled.shape == (2,) for point in curve)
+    plain = evaluate("PointDir-v0", players(run.network), tasks=TASKS, trials=2, **options)
+    np.testing.assert_allclose(curve[0].returns, plain.returns.mean(1), rtol=1e-5, atol=1e-6)
+    assert not np.allclose(curve[2].returns, curve[0].returns)
+
+
+def test_two_inner_steps_use_twice_the_data() -> None:
+    run = _run(inner=InnerConfig(steps=2))
+    curve = adaptation_curve(
+        run.network, run.adaptation, "PointDir-v0", PLAY, trials=(1,), tasks=TASKS, judged=1
+    )
+    assert (curve[0].episodes, curve[0].steps) == (4, 48)
+
+
+def test_the_best_rate_is_judged_on_validation_tasks() -> None:
+    """At rate 0 nothing changes and at 1e6 everything breaks: what is left between is chosen."""
+    run = _run()
+    inner = InnerConfig()
+    rate = best_rate(run.network, inner, "PointDir-v0", PLAY, rates=(1e6, 0.5), trials=3)
+    values = {}
+    for candidate in (1e6, 0.5):
+        adaptation = Adaptation(run.network, InnerConfig(rate=candidate))
+        (point,) = adaptation_curve(
+            run.network, adaptation, "PointDir-v0", PLAY, trials=(3,), split="validation", judged=2
+        )
+        values[candidate] = float(point.returns.mean())
+    assert rate == max(values, key=values.__getitem__)
+
+
+# -- command lines --------------------------------------------------------------------------------------
+
+
+def test_the_command_trains_goes_on_and_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--out", str(tmp_path), *TINY, "--core", "gru", "--inner.learned-rates"]
+    assert main(arguments) == 0
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["steps"] for line in lines] == [144, 288]
+    run = load(tmp_path)
+    assert (run.steps, run.iteration, run.config.network.core.kind) == (288, 2, "gru")
+    prior, config, steps = checkpoint.load(tmp_path)  # what `policies.evaluate` reads
+    assert (config.scenario, steps) == ("PointDir-v0", 288)
+    for name, value in prior.state_dict().items():
+        assert torch.equal(value, run.network.state_dict()[name])
+    # The same command does nothing more, and leaves the metrics alone.
+    assert main(arguments) == 0
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
+    assert main([*arguments, "--seed", "1"]) == 2
+    assert "another seed" in capsys.readouterr().err
+    assert judge([str(tmp_path), "--trials", "0", "1", "--judged", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["episodes"] for row in found["curve"]] == [0, 2]
+    assert judge([str(tmp_path / "nothing")]) == 2
+    assert "no meta-trained prior there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--scenario", "PointDri-v0"), "did you mean PointDir-v0"),
+        (("--tasks", "0"), "--tasks 0"),
+        (("--ppo", "epocs=3"), "unknown setting 'epocs'"),
+        (("--ppo", "epochs=x"), "'x' is not a value for epochs"),
+        (("--feedback", "none"), "no reward is observed to adapt from"),
+        (("--ppo", "value=0.5"), "fitted linear baseline"),
+    ],
+)
+def test_bad_usage_is_named(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--out", str(tmp_path), *TINY, *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_zero_inner_steps_get_ppos_own_settings() -> None:
+    plain = configuration(Command(Path("x"), inner=InnerConfig(steps=0)))
+    assert plain.ppo.value > 0.0
+    assert plain.ppo.minibatches > 1
+    assert configuration(Command(Path("x"))).ppo.value == 0.0

@@ -39,7 +39,7 @@ class Command:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0, or 2 where the checkpoint cannot be used."""
-    command = tyro.cli(Command, args=arguments)
+    command = tyro.cli(Command, args=arguments, prog="python -m policies.evaluate")
     torch.set_num_threads(1)
     try:
         network, config, steps = checkpoint.load(command.checkpoint)

@@ -242,7 +242,7 @@ def _metrics_line(steps: int, metrics: Mapping[str, float]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 when the run finished, 1 when it diverged, 2 on bad usage."""
-    command = tyro.cli(Command, args=arguments)
+    command = tyro.cli(Command, args=arguments, prog="python -m policies.train")
     try:
         config = configuration(command)
     except ValueError as error:

@@ -136,7 +136,7 @@ def _changes(pairs: Sequence[str]) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 when the run finished, 1 when it diverged, 2 on bad usage."""
-    command = tyro.cli(Command, args=arguments)
+    command = tyro.cli(Command, args=arguments, prog="python -m policies.maml")
     torch.set_num_threads(1)
     try:
         run = MetaTraining(configuration(command))

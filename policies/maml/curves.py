@@ -149,7 +149,7 @@ class Command:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0, or 2 where the folder cannot be used."""
-    command = tyro.cli(Command, args=arguments)
+    command = tyro.cli(Command, args=arguments, prog="python -m policies.maml.curves")
     torch.set_num_threads(1)
     try:
         run = load(command.folder)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import adaptation_study, curriculum_study, maml_study
+from benchmarks.studies import adaptation, curriculum, maml
 from ma_ssm_env import ScriptedPolicy
 from policies.game import AGENT, Game
 from policies.maml import InnerConfig
@@ -19,7 +19,7 @@ TINY = {"episodes_per_trial": 1, "horizon": 6}
 # -- curricula ------------------------------------------------------------------------------------------
 
 
-def _taught(proposals: list[float]) -> tuple[curriculum_study.TaughtGame, list[np.ndarray]]:
+def _taught(proposals: list[float]) -> tuple[curriculum.TaughtGame, list[np.ndarray]]:
     """Two worlds of PointDir; the teacher proposes these, one call after the other."""
     seen: list[np.ndarray] = []
 
@@ -28,7 +28,7 @@ def _taught(proposals: list[float]) -> tuple[curriculum_study.TaughtGame, list[n
         return np.full((2, 1), proposals[len(seen) - 1], np.float32)
 
     game = Game("PointDir-v0", 2, False, {**TINY, "reveal_task": True})
-    return curriculum_study.TaughtGame(game, ScriptedPolicy(propose), np.random.default_rng(0)), seen
+    return curriculum.TaughtGame(game, ScriptedPolicy(propose), np.random.default_rng(0)), seen
 
 
 def test_trials_are_played_on_what_the_teacher_proposed_and_their_outcomes_come_back() -> None:
@@ -55,17 +55,17 @@ def test_trials_are_played_on_what_the_teacher_proposed_and_their_outcomes_come_
 def test_teachers_are_charged_alike_and_judged_on_the_same_tasks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = curriculum_study.Study("PointGoal-v0", 3_200)
-    monkeypatch.setattr(curriculum_study, "STUDIES", {"tiny": study})
+    study = curriculum.Study("PointGoal-v0", 3_200)
+    monkeypatch.setattr(curriculum, "STUDIES", {"tiny": study})
     records = []
-    for teacher in curriculum_study.TEACHERS:
-        records.append(json.loads(curriculum_study.run_one("tiny", teacher, 0, tmp_path).read_text()))
+    for teacher in curriculum.TEACHERS:
+        records.append(json.loads(curriculum.run_one("tiny", teacher, 0, tmp_path).read_text()))
     assert [record["steps"] for record in records] == [3_200] * 3
     assert all(len(record["test"]) == 20 and len(record["ood"]) == 20 for record in records)
     assert records[0]["test"] != records[1]["test"]
     assert records[2]["trials"] == 32  # what ALP-GMM read off the ledger: a trial of each world
-    lines = curriculum_study.table(tmp_path).splitlines()
-    assert [line.split("|")[2].strip() for line in lines[2:]] == list(curriculum_study.TEACHERS)
+    lines = curriculum.table(tmp_path).splitlines()
+    assert [line.split("|")[2].strip() for line in lines[2:]] == list(curriculum.TEACHERS)
 
 
 # -- MAML -----------------------------------------------------------------------------------------------
@@ -76,33 +76,33 @@ def test_a_row_is_trained_judged_written_and_not_done_twice(
 ) -> None:
     small = {"options": TINY, "tasks": 2, "trials": 3, "width": 8, "steps": 72}
     rows = {
-        "a": maml_study.Row("PointDir-v0", "maml", **small),
-        "b": maml_study.Row("PointDir-v0", "multitask", **small),
-        "c": maml_study.Row(
+        "a": maml.Row("PointDir-v0", "maml", **small),
+        "b": maml.Row("PointDir-v0", "multitask", **small),
+        "c": maml.Row(
             "PointDir-v0", "maml", team=True, judged_roles=("adaptation",), inner=InnerConfig(), **small
         ),
     }
-    monkeypatch.setattr(maml_study, "ROWS", rows)
-    monkeypatch.setattr(maml_study, "EPISODES", (0, 2))
+    monkeypatch.setattr(maml, "ROWS", rows)
+    monkeypatch.setattr(maml, "EPISODES", (0, 2))
     records = {}
     for name in rows:
-        path = maml_study.run_row(name, 0, tmp_path, tmp_path / "scratch")
+        path = maml.run_row(name, 0, tmp_path, tmp_path / "scratch")
         records[name] = json.loads(path.read_text())
         written = path.stat().st_mtime_ns
-        assert maml_study.run_row(name, 0, tmp_path, tmp_path / "scratch") == path
+        assert maml.run_row(name, 0, tmp_path, tmp_path / "scratch") == path
         assert path.stat().st_mtime_ns == written
     assert [records[name]["steps"] for name in rows] == [72, 72, 72]
     assert [point["episodes"] for point in records["a"]["curve"]] == [0, 2]
     assert records["b"]["rate"] > 0.0
     assert [point["episodes"] for point in records["c"]["curve/adaptation"]] == [3]
-    text = maml_study.table(tmp_path)
+    text = maml.table(tmp_path)
     assert text.count("\n") == 2 + 2 + 2 + 3
     assert "| adaptation | 3 |" in text
 
 
 def test_an_interrupted_row_goes_on(tmp_path: Path) -> None:
     row = dataclasses.replace(
-        maml_study.ROWS["dir-maml"],
+        maml.ROWS["dir-maml"],
         scenario="PointDir-v0",
         options=TINY,
         tasks=2,
@@ -110,14 +110,14 @@ def test_an_interrupted_row_goes_on(tmp_path: Path) -> None:
         width=8,
         steps=500,
     )
-    whole, history = maml_study._meta_train(row, 0, tmp_path / "whole")
+    whole, history = maml._meta_train(row, 0, tmp_path / "whole")
     (tmp_path / "cut").mkdir()
-    run = maml_study.MetaTraining(maml_study.configuration(row, 0))
+    run = maml.MetaTraining(maml.configuration(row, 0))
     for _ in range(5):
         run.iterate()
     run.save(tmp_path / "cut")
     (tmp_path / "cut" / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in history[:5]))
-    again, found = maml_study._meta_train(row, 0, tmp_path / "cut")
+    again, found = maml._meta_train(row, 0, tmp_path / "cut")
     assert found == history
     assert again.steps == whole.steps == 504
     for name, value in whole.network.state_dict().items():
@@ -129,10 +129,10 @@ def test_an_interrupted_row_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_an_adaptation_row_measures_change_and_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = dataclasses.replace(adaptation_study.ROWS["point-flip"], steps=3_200, trials=1)
-    monkeypatch.setattr(adaptation_study, "ROWS", {"tiny": row})
-    record = json.loads(adaptation_study.run_row("tiny", 0, tmp_path, tmp_path / "scratch").read_text())
+    row = dataclasses.replace(adaptation.ROWS["point-flip"], steps=3_200, trials=1)
+    monkeypatch.setattr(adaptation, "ROWS", {"tiny": row})
+    record = json.loads(adaptation.run_row("tiny", 0, tmp_path, tmp_path / "scratch").read_text())
     assert set(record) >= {"plain", "adapts/features", "adapts/actuators", "forecast_error"}
     assert len(record["plain"]["deficit"]) == 20
     assert "harm" in record["adapts/actuators"]
-    assert "| actuators |" in adaptation_study.table(tmp_path)
+    assert "| actuators |" in adaptation.table(tmp_path)

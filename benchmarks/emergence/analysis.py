@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.emergence_influence import channel_influence, deviation
-from benchmarks.emergence_outputs import TrialsEndEarly, played_replicates, silent_roles, task_features
-from benchmarks.emergence_play import CHANNELS, SENDERS, Condition, Match, Played, Swap, Team, play
+from benchmarks.emergence.influence import channel_influence, deviation
+from benchmarks.emergence.outputs import TrialsEndEarly, played_replicates, silent_roles, task_features
+from benchmarks.emergence.play import CHANNELS, SENDERS, Condition, Match, Played, Swap, Team, play
 from benchmarks.metrics import ablations, coalitions, communication, diversity, influence, outputs, signalling
 from benchmarks.metrics.conditioning import residuals
 from benchmarks.metrics.finding import Finding

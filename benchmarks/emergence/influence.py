@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.emergence_play import CHANNELS, Condition, Match, Team
+from benchmarks.emergence.play import CHANNELS, Condition, Match, Team
 from benchmarks.metrics import influence
 from ma_ssm_env import Policy
 from ma_ssm_env.blackboard import receive

@@ -1,6 +1,6 @@
 """Five teams of which it is known whether they coordinate, through the measures.
 
-    python -m benchmarks.emergence_controls CHECKPOINT --out benchmarks/results/emergence
+    python -m benchmarks.emergence.controls CHECKPOINT --out benchmarks/results/emergence
 
 | record | team | what must come out |
 |---|---|---|
@@ -22,10 +22,11 @@ from typing import Annotated, Any
 import torch
 import tyro
 
-from benchmarks.emergence import load_team, printed, retrained_returns, write_record
-from benchmarks.emergence_analysis import AnalysisConfig, analyse
-from benchmarks.emergence_play import Team
-from benchmarks.emergence_scripted import DirectionModel, Layout
+from benchmarks.emergence.analysis import AnalysisConfig, analyse
+from benchmarks.emergence.play import Team
+from benchmarks.emergence.record import printed, write_record
+from benchmarks.emergence.scripted import DirectionModel, Layout
+from benchmarks.emergence.teams import load_team, retrained_returns
 from benchmarks.runner.execute import host, versions
 from ma_ssm_env import Policy
 from policies.config import to_json
@@ -68,7 +69,7 @@ class Command:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
-    command = tyro.cli(Command, args=arguments)
+    command = tyro.cli(Command, args=arguments, prog="python -m benchmarks.emergence.controls")
     torch.set_num_threads(1)
     trained, config, steps = load_team(command.checkpoint)
     muted, _, _ = load_team(command.checkpoint, muted="state_modeling")

@@ -1,4 +1,4 @@
-"""The worth of test-time adaptation: `python -m benchmarks.adaptation_study ROW --seeds 0 1`, or `... table`.
+"""The worth of test-time adaptation: `python -m benchmarks.studies.adaptation ROW --seeds 0 1`, or `table`.
 
 Each row trains a policy, fits its forecaster on sound trials, and plays the same worlds with and without
 adaptation: trials whose body changes (deficit, recovery) and sound ones (harm). `point-flip` is the positive
@@ -117,7 +117,7 @@ def run_row(name: str, seed: int, out: Path, scratch: Path) -> Path:
         "seed": seed,
         "trained_on": row.trained_on,
         "steps": row.steps,
-        "command": f"python -m benchmarks.adaptation_study {name} --seeds {seed}",
+        "command": f"python -m benchmarks.studies.adaptation {name} --seeds {seed}",
         "forecast_error": round(forecaster.nominal, 5),
         "plain": _judged(row, actor, NetworkPolicy(actor), NetworkPolicy(actor), seed),
     }
@@ -219,7 +219,7 @@ def _interval(values: Sequence[Sequence[float]], digits: int) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.adaptation_study", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.adaptation", description=__doc__)
     parser.add_argument("what", nargs="+", help=f"rows ({', '.join(ROWS)}), or: table")
     parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0])
     parser.add_argument("--out", type=Path, default=RESULTS)

@@ -1,4 +1,4 @@
-"""CPU-seconds of a meta-iteration, beside a plain loop over tasks: `python -m benchmarks.maml_speed`.
+"""CPU-seconds of a meta-iteration, beside a plain loop over tasks: `python -m benchmarks.studies.maml_speed`.
 
 20 tasks x 20 episodes x 100 steps of HalfCheetahDir before adaptation, and as many after; an MLP of 2 x 64;
 one inner step with second derivatives, 5 outer steps. The loop plays and adapts one task after the other; the
@@ -86,7 +86,7 @@ def measure(repeats: int) -> dict[str, object]:
     ratios = [b / a for a, b in zip(times["batched"], times["loop"], strict=True)]
     return {
         "what": f"{TASKS} tasks x {EPISODES} episodes x {STEPS} steps, before and after: {steps} steps",
-        "command": f"python -m benchmarks.maml_speed --repeats {repeats}",
+        "command": f"python -m benchmarks.studies.maml_speed --repeats {repeats}",
         "batched_cpu_s": [round(x, 3) for x in times["batched"]],
         "loop_cpu_s": [round(x, 3) for x in times["loop"]],
         "median_batched": round(median(times["batched"]), 3),
@@ -96,7 +96,7 @@ def measure(repeats: int) -> dict[str, object]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.maml_speed", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.maml_speed", description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/maml/speed.json"))
     given = parser.parse_args(arguments)

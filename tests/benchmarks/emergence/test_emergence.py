@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import emergence
-from benchmarks.emergence_analysis import AnalysisConfig, analyse
-from benchmarks.emergence_calibration import ALLOWED, NEEDED, p_values
-from benchmarks.emergence_controls import scripted_teams
-from benchmarks.emergence_influence import channel_influence
-from benchmarks.emergence_outputs import TrialsEndEarly, played_replicates, task_features
-from benchmarks.emergence_play import CHANNELS, Condition, Match, Swap, Team, play
-from benchmarks.emergence_scripted import Layout
+from benchmarks.emergence.__main__ import main
+from benchmarks.emergence.analysis import AnalysisConfig, analyse
+from benchmarks.emergence.calibration import ALLOWED, NEEDED, p_values
+from benchmarks.emergence.controls import scripted_teams
+from benchmarks.emergence.influence import channel_influence
+from benchmarks.emergence.outputs import TrialsEndEarly, played_replicates, task_features
+from benchmarks.emergence.play import CHANNELS, Condition, Match, Swap, Team, play
+from benchmarks.emergence.record import write_record
+from benchmarks.emergence.scripted import Layout
+from benchmarks.emergence.teams import load_team
 from benchmarks.metrics.finding import LEVEL
 from benchmarks.metrics.surrogates import other_task
 from benchmarks.report.emergence import emergence_section
@@ -30,7 +32,7 @@ from policies.game import Game
 from policies.team import TeamNetwork
 
 SCENARIO = "PointDir-v0"
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
 TASKS = np.linspace(-2.8, 2.8, 6)[:, None]
 SMALL = AnalysisConfig(
     trials=2, message_tasks=6, message_trials=4, replicates=19, every=20, ahead=3, rates=3, num_threads=1
@@ -253,7 +255,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_reference_policies_are_the_networks_before_training(untrained: Path) -> None:
-    team, _, _ = emergence.load_team(untrained)
+    team, _, _ = load_team(untrained)
     assert set(team.references) == set(ACTING_ROLES)
     frozen = Condition(frozen=frozenset(ACTING_ROLES))
     found = play(team, TASKS, 1, [Condition(), frozen])
@@ -268,7 +270,7 @@ def test_the_command_writes_a_record_that_the_report_reads(
     arguments = [str(untrained), "--out", str(tmp_path), "--name", "it", "--title", "<It>", *settings]
     same = f"{RESULTS / 'point'}:team-s5"
     arguments += ["--same", same, "--retrained", f"state_modeling={RESULTS / 'point'}:team-s5-muted"]
-    assert emergence.main(arguments) == 0
+    assert main(arguments) == 0
     record = json.loads((tmp_path / "emergence" / "it.json").read_text())
     assert record["origin"]["steps"] == 0
     assert set(record["cost"]) == {"coalitions", "ablations", "influence", "information"}
@@ -297,7 +299,7 @@ def test_the_command_writes_a_record_that_the_report_reads(
 def test_what_cannot_be_used_is_named(
     untrained: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    assert emergence.main([argument.replace("{}", str(untrained)) for argument in arguments]) == 2
+    assert main([argument.replace("{}", str(untrained)) for argument in arguments]) == 2
     assert message in capsys.readouterr().err
 
 
@@ -307,8 +309,8 @@ def test_what_cannot_be_used_is_named(
 def test_the_section_holds_its_drawings_and_words(record_of_told: dict[str, Any], tmp_path: Path) -> None:
     assert emergence_section(tmp_path) is None
     record = {"name": "told", "title": "Told", **record_of_told}
-    emergence.write_record(tmp_path, record)
-    emergence.write_record(tmp_path, {**record, "name": "again", "title": "Again"})
+    write_record(tmp_path, record)
+    write_record(tmp_path, {**record, "name": "again", "title": "Again"})
     (tmp_path / "emergence" / "broken.json").write_text("{")
     (tmp_path / "emergence" / "other.json").write_text('{"schema": 99}')
     section = emergence_section(tmp_path)

@@ -1,4 +1,4 @@
-"""Which tasks to train on: `python -m benchmarks.curriculum_study pointgoal --seeds 0 1 2`, then `... table`.
+"""Which tasks to train on: `python -m benchmarks.studies.curriculum pointgoal --seeds 0 1 2`, then `table`.
 
 One agent is trained by the same PPO for the same number of control steps on tasks that different teachers
 choose, and judged on the same held-out tasks, inside and outside of the training range. A teacher is a policy
@@ -145,7 +145,7 @@ def run_one(name: str, teacher: str, seed: int, out: Path) -> Path:
         "teacher": teacher,
         "seed": seed,
         "steps": steps,
-        "command": f"python -m benchmarks.curriculum_study {name} --seeds {seed}",
+        "command": f"python -m benchmarks.studies.curriculum {name} --seeds {seed}",
         "trials": len(getattr(chosen, "tasks", [])),
     }
     for split in study.splits:
@@ -185,7 +185,7 @@ def _interval(values: Sequence[Sequence[float]]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.curriculum_study", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.curriculum", description=__doc__)
     parser.add_argument("what", help=f"one of {', '.join(STUDIES)}, or: table")
     parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0])
     parser.add_argument("--teachers", nargs="+", choices=list(TEACHERS), default=list(TEACHERS))

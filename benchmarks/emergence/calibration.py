@@ -1,6 +1,6 @@
 """How often each verdict is wrong on teams that do not communicate, and right on teams that do.
 
-    python -m benchmarks.emergence_calibration --out benchmarks/results/emergence/calibration.json
+    python -m benchmarks.emergence.calibration --out benchmarks/results/emergence/calibration.json
 
 Teams are drawn at random, each with weights, noise, tasks and worlds of its own, and play PointDir-v0 in
 short trials. The families, of which each verdict has one null and one planted:
@@ -31,10 +31,10 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from benchmarks.emergence_influence import channel_influence
-from benchmarks.emergence_outputs import played_replicates, task_features
-from benchmarks.emergence_play import CHANNELS, Condition, Swap, Team, play
-from benchmarks.emergence_scripted import DirectionModel, Layout
+from benchmarks.emergence.influence import channel_influence
+from benchmarks.emergence.outputs import played_replicates, task_features
+from benchmarks.emergence.play import CHANNELS, Condition, Swap, Team, play
+from benchmarks.emergence.scripted import DirectionModel, Layout
 from benchmarks.metrics import ablations, coalitions, communication, diversity, influence, outputs, signalling
 from benchmarks.metrics.finding import LEVEL
 from benchmarks.metrics.surrogates import other_task
@@ -338,7 +338,7 @@ class Command:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 1 where a count is out of bounds."""
-    command = tyro.cli(Command, args=arguments)
+    command = tyro.cli(Command, args=arguments, prog="python -m benchmarks.emergence.calibration")
     partial = command.out.with_suffix(".partial.jsonl")
     partial.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(line) for line in partial.read_text().splitlines()] if partial.exists() else []

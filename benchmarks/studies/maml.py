@@ -1,4 +1,4 @@
-"""What MAML is worth: `python -m benchmarks.maml_study RUN --seed 0`, then `... table`.
+"""What MAML is worth: `python -m benchmarks.studies.maml RUN --seed 0`, then `... table`.
 
 One process trains and judges one row of the study and writes one compact record; a row whose record is there
 is not run again, and an interrupted training goes on. The table is made of the records alone.
@@ -145,7 +145,7 @@ def run_row(name: str, seed: int, out: Path, scratch: Path) -> Path:
         "steps": steps,
         "cpu_s": round(time.process_time() - began, 1),
         "code": __version__,
-        "command": f"python -m benchmarks.maml_study {name} --seed {seed}",
+        "command": f"python -m benchmarks.studies.maml {name} --seed {seed}",
         "history": history,
         **found,
     }
@@ -302,7 +302,7 @@ def _interval(values: Sequence[Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     actions: dict[str, Callable[..., Any]] = {"table": table}
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.maml_study", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.maml", description=__doc__)
     parser.add_argument("what", nargs="+", help=f"rows ({', '.join(ROWS)}), or: table")
     parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0])
     parser.add_argument("--out", type=Path, default=RESULTS)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.emergence_influence import deviation
-from benchmarks.emergence_play import CHANNELS, Condition, Played, Swap, Team, play
+from benchmarks.emergence.influence import deviation
+from benchmarks.emergence.play import CHANNELS, Condition, Played, Swap, Team, play
 from benchmarks.metrics import outputs
 from benchmarks.metrics.principal import principal_directions
 from benchmarks.metrics.surrogates import permuted_within

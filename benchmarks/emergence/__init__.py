@@ -1,0 +1,1 @@
+"""Is it coordination? Teams are played under conditions and measured with `benchmarks.metrics`."""

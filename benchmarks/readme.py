@@ -88,13 +88,13 @@ def _judged(record: Record, count: int) -> np.ndarray:
     return mean
 
 
-def speed_table(path: Path, options: str) -> str:
-    """The rows of `python -m benchmarks.throughput OPTIONS --out PATH`."""
+def speed_table(path: Path, command: str) -> str:
+    """The rows that `python -m benchmarks.COMMAND --out PATH` wrote."""
     content = json.loads(path.read_text())
     host = content["host"]
     lines = [
         f"Speed ({host['cpu']}, {host['cores']} cores, MuJoCo {content['versions']['mujoco']}), made by "
-        f"`python -m benchmarks.throughput {options}--out {path.relative_to(ROOT)}`:",
+        f"`python -m benchmarks.{command} --out {path.relative_to(ROOT)}`:",
         "",
         "| what | ours | peer | ratio (lowest to highest) |",
         "|---|---:|---:|---:|",
@@ -108,13 +108,14 @@ def speed_table(path: Path, options: str) -> str:
 TABLES: dict[str, Callable[[], str | None]] = {
     "demo": lambda: _records_table("demo"),
     "point": lambda: _records_table("point"),
-    "speed": lambda: _speed_table("throughput.json", ""),
-    "peers": lambda: _speed_table("peers.json", "--peers "),
+    "speed": lambda: _speed_table("throughput.json", "throughput"),
+    "training": lambda: _speed_table("training_cost.json", "training_cost"),
+    "peers": lambda: _speed_table("peers.json", "throughput --peers"),
 }
 
 
-def _speed_table(file: str, options: str) -> str | None:
-    return speed_table(RESULTS / file, options) if (RESULTS / file).exists() else None
+def _speed_table(file: str, command: str) -> str | None:
+    return speed_table(RESULTS / file, command) if (RESULTS / file).exists() else None
 
 
 def _records_table(folder: str) -> str | None:

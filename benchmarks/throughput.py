@@ -3,10 +3,7 @@
 1. Environment: steps of `vector_env(scenario, B)` with all five roles acting at random, resets included, to
    the bare `mujoco.batch` loop that only writes controls and steps: per CPU-second on one physics thread, and
    per second on two.
-2. Training: steps per CPU-second of one S5 agent and of the S5 team to tuned Stable-Baselines3 PPO, each on
-   one torch thread, acting and learning, evaluation left out.
-
-3. With `--peers`, the environments against what people use today: EnvPool, Gymnasium's vector environments,
+2. With `--peers`, the environments against what people use today: EnvPool, Gymnasium's vector environments,
    Multi-Agent MuJoCo (`benchmarks/peers.py`), and hidden dynamics against one model, all in turn in the run;
    and the memory of 1024 worlds.
 
@@ -33,7 +30,6 @@ import torch
 from mujoco.batch import Batch
 
 from benchmarks import peers
-from benchmarks.runner.methods import METHODS, Job
 from benchmarks.runner.software import host, versions
 from ma_ssm_env import parallel_env, single_agent_env, vector_env
 from ma_ssm_env.scenarios import find_scenario
@@ -133,18 +129,6 @@ def team_loop(scenario: str, worlds: int, threads: int, clock: Clock, steps: int
         for step in range(steps):
             env.step(actions[step % 64])
         return worlds * steps / (clock() - began)
-
-    return measure
-
-
-def training(method: str, scenario: str, steps: int) -> Callable[[], float]:
-    """Steps per CPU-second of a method's training, without evaluations."""
-
-    def measure() -> float:
-        job = Job(scenario, 0, steps, ())
-        began = time.process_time()
-        _, charged = METHODS[method].run(job, lambda *_: None, lambda _: None)
-        return charged / (time.process_time() - began)
 
     return measure
 
@@ -288,9 +272,7 @@ def peer_rows(alternations: int) -> Iterator[Comparison]:
         )
 
 
-def measure_all(
-    scenario: str, worlds: int, alternations: int, training_steps: int, with_peers: bool = False
-) -> list[Comparison]:
+def measure_all(scenario: str, worlds: int, alternations: int, with_peers: bool = False) -> list[Comparison]:
     """All rows, in order; each is printed when it is measured."""
     torch.set_num_threads(1)
     horizon = find_scenario(scenario).horizon * find_scenario(scenario).episodes_per_trial
@@ -318,15 +300,6 @@ def measure_all(
                 alternations,
             )
         )
-    for method in ("mono-s5", "team-s5"):
-        add(
-            compare(
-                f"{scenario}, training {method}, steps per CPU-second, against tuned SB3 PPO",
-                training(method, scenario, training_steps),
-                training("sb3-ppo", scenario, training_steps),
-                max(1, alternations // 2 + 1),
-            )
-        )
     return rows
 
 
@@ -340,7 +313,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scenario", default="HalfCheetahVel-v0", help="id of the scenario")
     parser.add_argument("--worlds", type=int, default=256, help="worlds of the environment rows")
     parser.add_argument("--alternations", type=int, default=5, help="times that both are measured in turn")
-    parser.add_argument("--training-steps", type=int, default=25_600, help="control steps of a training row")
     parser.add_argument(
         "--peers", action="store_true", help="measure the environments against their peers instead"
     )
@@ -353,7 +325,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if given.peers and given.out is None:
         given.out = PEERS
-    rows = measure_all(given.scenario, given.worlds, given.alternations, given.training_steps, given.peers)
+    rows = measure_all(given.scenario, given.worlds, given.alternations, given.peers)
     if given.out:
         content: dict[str, Any] = {
             "host": host(),

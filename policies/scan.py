@@ -23,6 +23,7 @@ Axes: `T` time, `B` worlds, `P` states.
 
 # ruff: noqa: F722  (the shapes in annotations are jaxtyping's, not forward references)
 
+from functools import cache
 from typing import Any, final
 
 import torch
@@ -30,6 +31,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 __all__ = ["complex_diagonal_scan", "diagonal_scan", "selective_scan"]
+
+# Numbers in a step, B * P, beyond which the additional pass of `_chunked` costs more than the calls it saves.
+_LARGEST_CHUNKED_STEP = 2048
 
 
 def diagonal_scan(
@@ -102,6 +106,11 @@ class _Recurrence:
         states = torch.empty_like(inputs, memory_format=torch.contiguous_format)
         resets, decays = self.resets(keep), self._steps(decay, len(inputs))
         state = self._native(initial)
+        chunk = self._chunk(inputs, resets)
+        if chunk:
+            state = keep[0] * state if 0 in resets else state
+            _chunked(self._native(decay), self._native(inputs), state, self._native(states), chunk)
+            return states
         rows = zip(decays, self._native(inputs).unbind(0), self._native(states).unbind(0), strict=True)
         for t, (a, now, out) in enumerate(rows):
             if t in resets:
@@ -113,6 +122,11 @@ class _Recurrence:
         """Totals G_t = g_t + a_{t+1} keep_{t+1} G_{t+1}."""
         totals = torch.empty_like(arriving, memory_format=torch.contiguous_format)
         resets, decays = self.resets(keep), self._steps(decay, len(arriving))
+        chunk = self._chunk(arriving, resets)
+        if chunk:
+            given, out = self._native(arriving), self._native(totals)
+            _chunked(self._native(decay), given, torch.zeros_like(given[0]), out, chunk, reverse=True)
+            return totals
         given, rows = self._native(arriving).unbind(0), self._native(totals).unbind(0)
         total = rows[-1].copy_(given[-1])
         for t in range(len(rows) - 2, -1, -1):
@@ -120,6 +134,11 @@ class _Recurrence:
                 total = keep[t + 1] * total
             total = torch.addcmul(given[t], decays[t + 1], total, out=rows[t])
         return totals
+
+    def _chunk(self, inputs: Tensor, resets: frozenset[int]) -> int:
+        """Length of the chunks that a sequence is cut into, or 0 where it is run step by step."""
+        large = inputs[0].numel() > _LARGEST_CHUNKED_STEP
+        return 0 if self.varying or large or not resets <= {0} else _chunk_length(len(inputs))
 
     def conjugate(self, x: Tensor) -> Tensor:
         """Differentiable conj(x)."""
@@ -153,6 +172,41 @@ class _Recurrence:
     def _steps(self, decay: Tensor, time: int) -> tuple[Tensor, ...]:
         native = self._native(decay)
         return native.unbind(0) if self.varying else (native,) * time
+
+
+@cache
+def _chunk_length(time: int) -> int:
+    """The divisor C of T that makes C + T / C smallest; 0 where that saves less than half of the steps."""
+    length = min((c for c in range(1, time + 1) if time % c == 0), key=lambda c: c + time // c)
+    return length if 2 * (length + time // length) <= time else 0
+
+
+def _chunked(
+    decay: Tensor, inputs: Tensor, initial: Tensor, out: Tensor, length: int, *, reverse: bool = False
+) -> None:
+    """h_t = a h_{t-1} + u_t without resets, into `out`; with `reverse`, backwards in time.
+
+    With few worlds a step costs its call, not its arithmetic. So T / C chunks of C steps run side by side from
+    zero, then one pass carries what each chunk leaves into the next, and what was carried into a chunk
+    decays through it: C + T / C calls instead of T, and one more multiply-add a number.
+    """
+    chunks = (-1, length, *inputs.shape[1:])
+    h = out.view(chunks)  # [K, C, B, P]
+    turn = -1 if reverse else 1
+    given, rows = inputs.reshape(chunks).unbind(1)[::turn], h.unbind(1)[::turn]  # by step: [K, B, P]
+    rows[0].copy_(given[0])
+    for now, before, after in zip(given[1:], rows, rows[1:], strict=False):
+        torch.addcmul(now, decay, before, out=after)
+    counts = torch.arange(1, length + 1, device=decay.device).view(-1, *(1,) * decay.ndim)
+    powers = decay**counts  # a^1 to a^C [C, P]
+    carried = torch.empty_like(rows[0])
+    carries, left = carried.unbind(0)[::turn], rows[-1].unbind(0)[::turn]
+    carries[0].copy_(initial)
+    for leaves, carry, on in zip(left, carries, carries[1:], strict=False):
+        torch.addcmul(leaves, powers[-1], carry, out=on)
+    between = (1,) * (inputs.ndim - 1 - decay.ndim)
+    powers = powers.flip(0) if reverse else powers
+    h.addcmul_(powers.view(length, *between, *decay.shape), carried.unsqueeze(1))
 
 
 def _scan(decay: Tensor, inputs: Tensor, keep: Tensor, initial: Tensor, law: _Recurrence) -> Tensor:

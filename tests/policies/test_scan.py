@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, vmap
 
-from policies.scan import complex_diagonal_scan, diagonal_scan, selective_scan
+from policies.scan import _chunk_length, complex_diagonal_scan, diagonal_scan, selective_scan
 
 Scan = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 TIME, BATCH, STATES = 6, 3, 4
@@ -274,3 +274,27 @@ def test_selective_scan_of_states_with_several_axes_equals_the_flat_one() -> Non
     torch.testing.assert_close(square.flatten(-2), flat, rtol=0, atol=0)
     (found,) = torch.autograd.grad(square.square().sum(), decay)
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("time", [16, 36, 97, 100])
+@pytest.mark.parametrize("starts", [[], [(0, 1)], [(40 % 16, 0)]], ids=["none", "first", "later"])
+@scans
+def test_sequences_that_are_cut_into_chunks_equal_a_loop(
+    name: str, starts: list[tuple[int, int]], time: int
+) -> None:
+    scan, loop = SCANS[name]
+    decay, inputs, keep, initial = _problem(name, starts, time)
+    weights = torch.randn(time, BATCH, STATES, generator=torch.Generator().manual_seed(1)).double()
+    found: list[list[Tensor]] = []
+    for run in (scan, loop):
+        given = [x.clone().requires_grad_() for x in (decay, inputs, initial)]
+        states = run(given[0], given[1], keep, given[2])
+        first = torch.autograd.grad((weights * states.square()).sum(), given, create_graph=True)
+        second = torch.autograd.grad(sum(g.square().sum() for g in first), given)
+        found.append([states, *first, *second])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_chunks_save_calls_or_are_not_cut() -> None:
+    assert [_chunk_length(time) for time in (1, 6, 15, 16, 97, 100, 128, 512)] == [0, 0, 0, 4, 0, 10, 8, 16]

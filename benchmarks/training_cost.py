@@ -1,0 +1,155 @@
+"""What training costs: `python -m benchmarks.training_cost`.
+
+1. Steps per CPU-second of training, ours against Stable-Baselines3's tuned PPO (one reactive network of the
+   same width, with as many updates for each sample), acting and learning, evaluation left out: on our batched
+   environment, which gives Stable-Baselines3 the same fast worlds, and on its own `DummyVecEnv` of Gymnasium
+   twins, as its users run it.
+2. CPU-milliseconds of one acting step of the S5 team in 64 worlds.
+3. Peak memory of a process that trains with the defaults.
+
+Everything on one torch thread; ratios are medians over alternations, as in `benchmarks.throughput`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+from baselines.sb3 import sb3_ppo_config
+from benchmarks.runner.methods import METHODS as LADDER
+from benchmarks.runner.methods import Job
+from benchmarks.runner.software import host, versions
+from benchmarks.throughput import compare
+from ma_ssm_env import single_agent_env
+from policies.config import TrainConfig, tuned
+from policies.game import Game
+from policies.team import TeamNetwork
+from policies.train import train
+
+OUT = Path(__file__).parent / "results" / "training_cost.json"
+SCENARIO = "HalfCheetahVel-v0"
+METHODS = ("mono-mlp", "mono-s5", "team-s5")
+
+
+def training(method: str, scenario: str, steps: int) -> Callable[[], float]:
+    """Steps per CPU-second of a method's training, without evaluations."""
+
+    def measure() -> float:
+        job = Job(scenario, 0, steps, ())
+        began = time.process_time()
+        _, charged = LADDER[method].run(job, lambda *_: None, lambda _: None)
+        return charged / (time.process_time() - began)
+
+    return measure
+
+
+def sb3_as_its_users_run_it(scenario: str, steps: int) -> Callable[[], float]:
+    """Steps per CPU-second of the tuned PPO on a `DummyVecEnv` of single worlds."""
+    config = sb3_ppo_config(scenario)
+
+    def measure() -> float:
+        worlds = DummyVecEnv([lambda: single_agent_env(scenario)] * config.worlds)
+        env = VecNormalize(worlds, clip_obs=config.clip_observation, gamma=config.gamma)
+        model = PPO(
+            "MlpPolicy",
+            env,
+            learning_rate=config.learning_rate_at,
+            n_steps=config.rollout_steps,
+            batch_size=config.steps_per_rollout // config.minibatches,
+            n_epochs=config.epochs,
+            gamma=config.gamma,
+            gae_lambda=config.gae_lambda,
+            clip_range=config.clip_range,
+            policy_kwargs={"net_arch": {"pi": [config.width] * 2, "vf": [config.width] * 2}},
+            seed=0,
+            device="cpu",
+        )
+        began = time.process_time()
+        model.learn(steps)
+        return model.num_timesteps / (time.process_time() - began)
+
+    return measure
+
+
+def acting_ms(scenario: str, worlds: int, steps: int = 400) -> float:
+    """CPU-milliseconds in which all roles' networks answer the observations of all worlds once."""
+    game = Game(scenario, worlds, True, {})
+    network = TeamNetwork(game, TrainConfig().network, True, torch.Generator().manual_seed(0))
+    seen, starts = game.reset(0), torch.zeros(worlds)
+    memories = {role: network.actor(role).initial_memory(worlds) for role in network.roles}
+    answers = {role: network.actor(role).stepper() for role in network.roles}
+    with torch.no_grad():
+        for step in range(steps + 50):
+            if step == 50:
+                began = time.process_time()
+            for role in network.roles:
+                _, _, memories[role] = answers[role](seen[role], starts, memories[role])
+    return 1000.0 * (time.process_time() - began) / steps
+
+
+def peak_memory(scenario: str, team: bool) -> float:
+    """Peak resident memory of a fresh process that trains for a few iterations with the defaults, in MiB."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        peak: float = pool.apply(_trained, (scenario, team))
+    return peak
+
+
+def _trained(scenario: str, team: bool) -> float:
+    torch.set_num_threads(1)
+    train(TrainConfig(scenario=scenario, team=team, steps=20_000, ppo=tuned(scenario)))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training_cost",
+        description="What training costs: speed against Stable-Baselines3, acting, memory.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--alternations", type=int, default=5, help="times that both are measured in turn")
+    parser.add_argument("--steps", type=int, default=25_600, help="control steps of a training")
+    parser.add_argument("--out", type=Path, default=OUT, help="write the figures as JSON here")
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    peers = {
+        "tuned SB3 PPO on the same batched worlds": training("sb3-ppo", SCENARIO, given.steps),
+        "tuned SB3 PPO on its DummyVecEnv": sb3_as_its_users_run_it(SCENARIO, given.steps),
+    }
+    rows = []
+    for method in METHODS:
+        for peer, measure in peers.items():
+            what = f"{SCENARIO}, training {method}, steps per CPU-second, against {peer}"
+            row = compare(what, training(method, SCENARIO, given.steps), measure, given.alternations)
+            rows.append(vars(row))
+            print(f"{row.what}: {row.ours:,.0f} against {row.peer:,.0f}, ratio {row.ratio}", flush=True)
+    facts: dict[str, Any] = {
+        "team_acting_step_64_worlds_cpu_ms": round(
+            median(acting_ms(SCENARIO, 64) for _ in range(given.alternations)), 3
+        ),
+        "team_training_peak_mib": round(peak_memory(SCENARIO, True)),
+        "mono_training_peak_mib": round(peak_memory(SCENARIO, False)),
+    }
+    print(json.dumps(facts, indent=1))
+    content = {"host": host(), "versions": versions(), "rows": rows, **facts}
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    beside = given.out.with_suffix(".tmp")
+    beside.write_text(json.dumps(content, indent=1) + "\n")
+    beside.replace(given.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

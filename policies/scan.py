@@ -124,8 +124,8 @@ class _Recurrence:
         resets, decays = self.resets(keep), self._steps(decay, len(arriving))
         chunk = self._chunk(arriving, resets)
         if chunk:
-            given, out = self._native(arriving), self._native(totals)
-            _chunked(self._native(decay), given, torch.zeros_like(given[0]), out, chunk, reverse=True)
+            come, last = self._native(arriving), self._native(torch.zeros_like(arriving[0]))
+            _chunked(self._native(decay), come, last, self._native(totals), chunk, reverse=True)
             return totals
         given, rows = self._native(arriving).unbind(0), self._native(totals).unbind(0)
         total = rows[-1].copy_(given[-1])
@@ -186,8 +186,8 @@ def _chunked(
 ) -> None:
     """h_t = a h_{t-1} + u_t without resets, into `out`; with `reverse`, backwards in time.
 
-    With few worlds a step costs its call, not its arithmetic. So T / C chunks of C steps run side by side from
-    zero, then one pass carries what each chunk leaves into the next, and what was carried into a chunk
+    With few worlds a step costs its call, not its arithmetic. So T / C chunks of C steps run side by side,
+    from zero, then one pass carries what each chunk leaves into the next, and what was carried into a chunk
     decays through it: C + T / C calls instead of T, and one more multiply-add a number.
     """
     chunks = (-1, length, *inputs.shape[1:])

@@ -6,6 +6,9 @@
    twins, as its users run it.
 2. CPU-milliseconds of one acting step of the S5 team in 64 worlds.
 3. Peak memory of a process that trains with the defaults.
+4. The floor under 1: CPU-microseconds a step of the physics and of the networks' matrix products alone,
+   forward and backward, in the shapes of a minibatch. Nothing that trains these networks with as many
+   updates is faster.
 
 Everything on one torch thread; ratios are medians over alternations, as in `benchmarks.throughput`.
 """
@@ -15,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -31,7 +33,7 @@ from baselines.sb3 import sb3_ppo_config
 from benchmarks.runner.methods import METHODS as LADDER
 from benchmarks.runner.methods import Job
 from benchmarks.runner.software import host, versions
-from benchmarks.throughput import compare
+from benchmarks.throughput import bare_loop, compare
 from ma_ssm_env import single_agent_env
 from policies.config import TrainConfig, tuned
 from policies.game import Game
@@ -99,6 +101,44 @@ def acting_ms(scenario: str, worlds: int, steps: int = 400) -> float:
     return 1000.0 * (time.process_time() - began) / steps
 
 
+def floor_us(scenario: str, team: bool) -> float:
+    """CPU-microseconds a control step: bare physics, and the matrix products of acting and of all updates."""
+    config = TrainConfig(scenario=scenario, team=team, ppo=tuned(scenario))
+    ppo = config.ppo
+    game = Game(scenario, ppo.num_worlds, team, {})
+    network = TeamNetwork(game, config.network, True, torch.Generator().manual_seed(0))
+    weights = [p.detach() for p in network.parameters() if p.ndim == 2 and min(p.shape) > 1]
+    steps = ppo.num_worlds * ppo.rollout
+    forward, both = (_products_us(weights, rows) for rows in (ppo.num_worlds, steps // ppo.minibatches))
+    learning = both[1] * ppo.epochs * ppo.minibatches / steps
+    physics = 1e6 / bare_loop(scenario, ppo.num_worlds, 1, time.process_time, 2000)()
+    return physics + forward[0] / ppo.num_worlds + learning
+
+
+def _products_us(weights: Sequence[torch.Tensor], rows: int, repeats: int = 200) -> tuple[float, float]:
+    """Microseconds of the products of a forward pass of `rows` inputs, and of one with its backward pass."""
+    inputs = [torch.randn(rows, w.shape[1]) for w in weights]
+    gradients = [torch.randn(rows, w.shape[0]) for w in weights]
+
+    def forward() -> None:
+        for x, w in zip(inputs, weights, strict=True):
+            torch.mm(x, w.t())
+
+    def backward() -> None:
+        for x, w, g in zip(inputs, weights, gradients, strict=True):
+            torch.mm(g, w)
+            torch.mm(g.t(), x)
+
+    found = []
+    for parts in ((forward,), (forward, backward)):
+        began = time.process_time()
+        for _ in range(repeats):
+            for part in parts:
+                part()
+        found.append(1e6 * (time.process_time() - began) / repeats)
+    return found[0], found[1]
+
+
 def peak_memory(scenario: str, team: bool) -> float:
     """Peak resident memory of a fresh process that trains for a few iterations with the defaults, in MiB."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -109,7 +149,9 @@ def peak_memory(scenario: str, team: bool) -> float:
 def _trained(scenario: str, team: bool) -> float:
     torch.set_num_threads(1)
     train(TrainConfig(scenario=scenario, team=team, steps=20_000, ppo=tuned(scenario)))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not `ru_maxrss`: Linux lets a new program begin with that of the process that started it.
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
+    return int(line.split()[1]) / 1024
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -136,6 +178,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rows.append(vars(row))
             print(f"{row.what}: {row.ours:,.0f} against {row.peer:,.0f}, ratio {row.ratio}", flush=True)
     facts: dict[str, Any] = {
+        "mono_s5_floor_us_a_step": round(median(floor_us(SCENARIO, False) for _ in range(5)), 1),
+        "team_s5_floor_us_a_step": round(median(floor_us(SCENARIO, True) for _ in range(5)), 1),
         "team_acting_step_64_worlds_cpu_ms": round(
             median(acting_ms(SCENARIO, 64) for _ in range(given.alternations)), 3
         ),

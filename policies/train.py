@@ -28,7 +28,7 @@ from ma_ssm_env.options import make_options
 from ma_ssm_env.scenarios import find_scenario
 from policies import checkpoint, tensor_store, tensorboard, training_state
 from policies.config import TrainConfig, tuned
-from policies.cores import CoreConfig
+from policies.cores import CoreConfig, CoreKind
 from policies.game import AGENT
 from policies.ppo import Communication, PpoConfig
 from policies.role_network import NetworkPolicy
@@ -153,7 +153,7 @@ class Command:
     out: Path
     scenario: str = "PointDir-v0"
     team: bool = False
-    core: Literal["mlp", "gru", "lstm", "s5", "mamba", "transformer"] = "s5"
+    core: CoreKind = "s5"
     poles: Literal["real", "complex"] = CoreConfig.poles
     width: int = CoreConfig.width
     role_cores: tuple[str, ...] = ()

@@ -12,7 +12,16 @@ from ma_ssm_env.bodies.walker2d import WALKER2D
 
 BODIES: dict[str, Body] = {
     body.name: body
-    for body in (POINT, HALF_CHEETAH, ANT, HOPPER, WALKER2D, HUMANOID, SWIMMER, INVERTED_PENDULUM)
+    for body in (
+        POINT,
+        HALF_CHEETAH,
+        ANT,
+        HOPPER,
+        WALKER2D,
+        HUMANOID,
+        SWIMMER,
+        INVERTED_PENDULUM,
+    )
 }
 
 __all__ = ["BODIES", "Body"]

@@ -4,7 +4,7 @@ To add a core, write one file with a subclass of `Core`, and its line in `CORES`
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import torch
 
@@ -16,7 +16,19 @@ from policies.cores.mlp import MLP
 from policies.cores.s5 import S5
 from policies.cores.transformer import Transformer
 
-__all__ = ["CORES", "GRU", "LSTM", "MLP", "S5", "Core", "CoreConfig", "Mamba", "Transformer", "make_core"]
+__all__ = [
+    "CORES",
+    "GRU",
+    "LSTM",
+    "MLP",
+    "S5",
+    "Core",
+    "CoreConfig",
+    "CoreKind",
+    "Mamba",
+    "Transformer",
+    "make_core",
+]
 
 CORES: Final[dict[str, Callable[[CoreConfig, int, torch.Generator], Core]]] = {
     "mlp": MLP,
@@ -27,6 +39,12 @@ CORES: Final[dict[str, Callable[[CoreConfig, int, torch.Generator], Core]]] = {
     "transformer": Transformer,
 }
 """Cores by kind."""
+
+# A command line shows the choices; the table is the only place that lists them.
+if TYPE_CHECKING:
+    CoreKind = str
+else:
+    CoreKind = Literal[tuple(CORES)]
 
 
 def make_core(config: CoreConfig, in_features: int, generator: torch.Generator) -> Core:

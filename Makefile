@@ -55,5 +55,5 @@ ci: ## all that continuous integration runs
 	.ci/run
 
 clean: ## remove build products and caches (keeps .venv, .consumers and runs/)
-	rm -rf dist build site docs/scenarios .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf dist build site docs/scenarios docs/api .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -52,7 +52,11 @@ class ObservationNormaliser:
 
     @classmethod
     def of(cls, env: VecNormalize | None) -> ObservationNormaliser | None:
-        """A copy of the present statistics of `env`; None where observations are not normalised."""
+        """A copy of the present statistics of `env`; None where observations are not normalised.
+
+        Raises:
+            ValueError: `env` normalises a dict of observations.
+        """
         if env is None or not env.norm_obs:
             return None
         statistics: Any = env.obs_rms

@@ -35,7 +35,14 @@ Float = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TrainedShared:
-    """What a training run gives: role -> policy, the model, settings, and control steps charged."""
+    """What a training run gives.
+
+    Attributes:
+        policy: role -> policy.
+        model: the SB3 model.
+        config: its settings.
+        steps: control steps charged.
+    """
 
     policy: dict[str, Policy]
     model: PPO
@@ -146,6 +153,9 @@ def train_shared_ppo(
         world_seed: world i is seeded with `world_seed + i`.
         hooks: checkpoints and progress; a state is not kept.
         options: options of the team.
+
+    Raises:
+        ValueError: a state to go on from: none is kept.
     """
     hooks.require(total_steps, seed)
     sizes = _sizes(scenario, options or {})

@@ -139,7 +139,7 @@ class TwinVecEnv(VecEnv):
         return [False for _ in self._worlds_of(indices)]
 
     def get_images(self) -> list[NDArray[np.uint8] | None]:
-        """A frame of each world, or None without `render_mode="rgb_array"`."""
+        """A frame of each world [height, width, 3], or None without `render_mode="rgb_array"`."""
         frames = self.worlds.render()
         return [None] * self.num_envs if frames is None else list(frames)
 

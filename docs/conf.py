@@ -1,14 +1,20 @@
 """The site: `make docs`. Nothing is fetched when it is built or read."""
 
+import re
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import measures
 import pages
+import reference
+from sphinx.util import logging
 
 pages.write_all()
+measures.write_all()
+reference.write_all()
 
 project = "ma-ssm-env"
 author = "The ma-ssm-env authors"
@@ -25,17 +31,31 @@ html_show_sphinx = False
 html_copy_source = False
 html_theme_options = {"footer_icons": [], "top_of_page_buttons": []}
 
-# Pages that the index places itself; all others in this folder are listed under "Methods and records".
-PLACED = ("index", "game", "twin", "pictures", "compatibility")
+# Pages that may be missing from a checkout: the index then leaves out their lines. Any other missing page
+# is an error.
+OPTIONAL = ("getting_started", "agents", "collaboration", "tools", "commands")
 
 
-def list_other_pages(app, docname, source):
-    """Put the pages that nobody placed into the index, in alphabetical order."""
-    if docname == "index":
-        others = sorted(path.stem for path in HERE.glob("*.md") if path.stem not in PLACED)
-        assert "@others@" in source[0]
-        source[0] = source[0].replace("@others@", "\n".join(others))
+def place_pages(app, docname, source):
+    """Leave out the index's lines of optional pages that are missing; add the pages that it does not name."""
+    if docname != "index":
+        return
+    text = source[0]
+    assert "@others@" in text
+    for name in OPTIONAL:
+        if not (HERE / f"{name}.md").exists():
+            text = re.sub(rf"^(?:{name}|- \[[^\]]*\]\({name}\.md\).*)\n", "", text, flags=re.MULTILINE)
+    named = set(re.findall(r"^(\w+)$", text, re.MULTILINE)) | {"index"}
+    others = sorted(path.stem for path in HERE.glob("*.md") if path.stem not in named)
+    source[0] = text.replace("@others@", "\n".join(others))
+
+
+def tell_gaps(app):
+    """A warning for each public name that is not documented; warnings are errors (`make docs`)."""
+    for gap in reference.gaps():
+        logging.getLogger(__name__).warning("undocumented: %s", gap)
 
 
 def setup(app):
-    app.connect("source-read", list_other_pages)
+    app.connect("source-read", place_pages)
+    app.connect("builder-inited", tell_gaps)

@@ -37,7 +37,7 @@ def gate(trust: Float) -> Float:
 
 
 def combine(prior: Float, correction: Float, trust: Float) -> Float:
-    """The torque on the body: clip(prior + g * correction, -1, 1)."""
+    """The torque on the body: clip(prior + g * correction, -1, 1), g = (trust + 1) / 2, all [..., m]."""
     return _combined(prior, correction, gate(trust), np.empty_like(prior))
 
 
@@ -181,7 +181,7 @@ class Blackboard:
         return torque
 
     def clear(self, worlds: NDArray[np.int64]) -> None:
-        """Forget everything in `worlds`: a trial starts."""
+        """Forget everything in `worlds` [n], their indices: a trial starts."""
         self.noise, self.share, self.said = self.noise.copy(), self.share.copy(), self.said.copy()
         for array in (self.board, self.noise, self.share, self.snr, self.said):
             array[worlds] = 0.0

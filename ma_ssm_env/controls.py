@@ -95,14 +95,17 @@ class HandicappedTwin(_Around):
     def reset(
         self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Float, dict[str, Any]]:
-        """Begin the next trial of every world."""
+        """Begin the next trial of every world: observations [B, O] and infos."""
         observations, infos = self.env.reset(seed=seed, options=options)
         return self._handicapped(observations, np.ones(len(observations), dtype=bool)), infos
 
     def step(
         self, actions: Any
     ) -> tuple[Float, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """One control step; where a trial ended, `final_obs` is as the twin without handicap sees it."""
+        """One control step under torques [B, m]: observations [B, O], rewards and ends [B], infos.
+
+        Where a trial ended, `final_obs` is as the twin without handicap sees it.
+        """
         observations, rewards, ended, truncated, infos = self.env.step(actions)
         return self._handicapped(observations, ended), rewards, ended, truncated, infos
 
@@ -152,7 +155,7 @@ class ScratchpadTwin(_Around):
     def reset(
         self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Float, dict[str, Any]]:
-        """Begin the next trial of every world, with an empty scratchpad."""
+        """Begin the next trial of every world, with an empty scratchpad: observations [B, O] and infos."""
         observations, infos = self.env.reset(seed=seed, options=options)
         self._scratch = np.zeros_like(self._scratch)
         return np.concatenate([observations, self._scratch], axis=1), infos

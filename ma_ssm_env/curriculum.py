@@ -80,7 +80,7 @@ def fit_mixture(
 
 
 def best_mixture(data: Array, components: range, rng: np.random.Generator) -> Mixture:
-    """The mixture of least AIC among those with `components` Gaussians, no more than there are points."""
+    """The mixture of least AIC of points [n, d] among those with `components` Gaussians, at most n."""
     counts = [count for count in components if count <= len(data)]
     return min((fit_mixture(data, count, rng) for count in counts), key=lambda mixture: mixture.aic)
 

@@ -67,7 +67,11 @@ class HomogeneousEnv(ParallelEnv[str, Float, Float]):
         return self._own(agent, self._action_space)
 
     def pad_action(self, agent: str, action: Any) -> Float:
-        """The agent's own action [A] in the common shape, zeros behind it; `own_action` takes it back."""
+        """The agent's own action [A] in the common shape, zeros behind it; `own_action` takes it back.
+
+        Raises:
+            ValueError: the action has not the agent's own size.
+        """
         own = np.asarray(action, dtype=np.float32)
         if own.shape != (self._action_sizes[agent],):
             raise ValueError(
@@ -76,7 +80,11 @@ class HomogeneousEnv(ParallelEnv[str, Float, Float]):
         return _padded(own, self._action_space.shape[0])
 
     def own_action(self, agent: str, action: Any) -> Any:
-        """What the environment within is given of an action of the common shape [A]."""
+        """What the environment within is given of an action of the common shape [A].
+
+        Raises:
+            ValueError: the action has not the common shape.
+        """
         given = np.asarray(action)
         if given.size != self._action_space.shape[0]:
             raise ValueError(
@@ -88,7 +96,7 @@ class HomogeneousEnv(ParallelEnv[str, Float, Float]):
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[dict[str, Float], dict[str, dict[str, Any]]]:
-        """Begin the next episode, as the environment within does."""
+        """Begin the next episode, as the environment within does; observations [O] of one size."""
         observations, infos = self.unwrapped_env.reset(seed=seed, options=options)  # type: ignore[arg-type]
         return self._marked(observations), infos
 

@@ -93,6 +93,9 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
             options: `{"task": ...}` plays that task (in the law's units) in this trial, without a setup
                 step under `task_source="environment"`.
 
+        Returns:
+            Observations [O] and infos of every agent.
+
         Raises:
             ValueError: a seed or a task that is none.
         """
@@ -110,6 +113,12 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         dict[str, Float], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
     ]:
         """One control step.
+
+        Args:
+            actions: an action [A] in [-1, 1] of every agent; numbers outside are clipped.
+
+        Returns:
+            Observations [O], rewards, terminations, truncations and infos, by agent.
 
         Raises:
             RuntimeError: before `reset`, or after the end of the trial.
@@ -218,6 +227,6 @@ def parallel_env(scenario: str | Scenario, **options: Any) -> TeamEnv:
 
 
 def env(scenario: str | Scenario, **options: Any) -> AECEnv[str, Float, Any]:
-    """The same as an agent-environment-cycle environment."""
+    """The same as an agent-environment-cycle environment; observations [O], actions [A]."""
     team: ParallelEnv[str, Float, Any] = TeamEnv(scenario, **options)
     return parallel_to_aec(team)

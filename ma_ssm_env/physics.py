@@ -73,7 +73,7 @@ class Physics:
         return int(self.model.nu)
 
     def place(self, world: int, qpos: Array, qvel: Array) -> None:
-        """Put one world at a start state, with no memory of what came before."""
+        """Put one world at a start state (qpos [nq], qvel [nv]), with no memory of what came before."""
         self.qpos[world] = qpos
         self.qvel[world] = qvel
         self._warmstart[world] = 0.0
@@ -81,7 +81,7 @@ class Physics:
         self._ctrl[world] = 0.0
 
     def placed(self, worlds: NDArray[np.int64]) -> None:
-        """Measure where `worlds` (sorted) start, after `place`."""
+        """Measure where `worlds` [n] (indices, sorted) start, after `place`."""
         if self._marker is not None:
             self._batch.forward(worlds, stage=mujoco.mjtStage.mjSTAGE_POS)
         self.point = self.point.copy()

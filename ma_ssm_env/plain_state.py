@@ -42,6 +42,10 @@ def to_plain(state: Any) -> tuple[Arrays, dict[str, Any]]:
 def from_plain(arrays: Mapping[str, NDArray[Any]], outline: Mapping[str, Any]) -> Any:
     """The state that `to_plain` was given; arrays are fresh copies.
 
+    Args:
+        arrays: by path, of any shape, as `to_plain` gave them.
+        outline: what `to_plain` gave with them, JSON values.
+
     Raises:
         ValueError: an array that the outline names is missing, or the outline is none of ours.
     """

@@ -45,6 +45,9 @@ def play(
         seed: of the world, and of the players' sampling.
         task: the hidden task in the law's units; None draws one.
         every: steps a frame.
+
+    Raises:
+        ValueError: players that do not fit the environment, or a role without one.
     """
     options = None if task is None else {"task": task}
     rng = np.random.default_rng(seed)
@@ -145,7 +148,11 @@ def from_checkpoint(folder: str, scenario: str) -> tuple[Players, dict[str, Any]
 
 
 def named_players(name: str, env: TeamEnv | SingleAgentEnv) -> Players:
-    """`random`, `neutral`, `scripted`, or what `module:function` returns for this environment."""
+    """`random`, `neutral`, `scripted`, or what `module:function` returns for this environment.
+
+    Raises:
+        ValueError: an unknown name, or a module or function that is not there.
+    """
     if ":" in name:
         module, _, function = name.partition(":")
         try:

@@ -47,7 +47,7 @@ class ScriptedPolicy:
         return None
 
     def act(self, observations: Float, memory: Memory, rng: np.random.Generator) -> tuple[Float, Memory]:
-        """What the function says."""
+        """Actions [B, A] that the function gives for observations [B, O]; the memory as it was."""
         return self.function(observations, rng), memory
 
 

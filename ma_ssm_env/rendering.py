@@ -55,7 +55,7 @@ class Renderer:
         self._due = 0.0
 
     def render(self, mode: str | None) -> NDArray[np.uint8] | None:
-        """What an environment of one world returns from `render()` under this `render_mode`."""
+        """What an environment of one world returns from `render()`: a frame [height, width, 3], or None."""
         if mode == "human":
             self.show(0)
             return None

@@ -76,7 +76,7 @@ class TwinGame:
         self.begin_trials(self._worlds, tasks)
 
     def begin_trials(self, worlds: NDArray[np.int64], tasks: NDArray[np.float64] | None = None) -> None:
-        """Begin the next trial of `worlds` alone."""
+        """Begin the next trial of `worlds` [n] alone, on `tasks` [n, k] or drawn ones."""
         self.trials.begin_trials(worlds, tasks)
         self.last_torque = self.last_torque.copy()
         self.last_torque[worlds] = 0.0
@@ -161,7 +161,11 @@ class SingleAgentEnv(gym.Env[Float, Float]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Float, dict[str, Any]]:
-        """Begin the next trial; a seed starts the streams anew, `options={"task": ...}` gives the task."""
+        """Begin the next trial; a seed starts the streams anew, `options={"task": ...}` gives the task.
+
+        Returns:
+            The observation [O] and infos.
+        """
         seed = None if seed is None else checked_seed(seed)
         self.game.reset(seed, options)
         super().reset(seed=seed)
@@ -171,6 +175,12 @@ class SingleAgentEnv(gym.Env[Float, Float]):
 
     def step(self, action: Any) -> tuple[Float, float, bool, bool, dict[str, Any]]:
         """One control step.
+
+        Args:
+            action: the torque [m] in [-1, 1]; numbers outside are clipped.
+
+        Returns:
+            Observation [O], reward, terminated, truncated (never), infos.
 
         Raises:
             RuntimeError: before `reset`, or after the end of the trial.
@@ -288,7 +298,11 @@ class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
     def step(
         self, actions: Any
     ) -> tuple[Float, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """One control step of every world under torques [B, m]."""
+        """One control step of every world under torques [B, m].
+
+        Raises:
+            RuntimeError: before `reset`.
+        """
         if not self._started:
             raise RuntimeError(f"{self.scenario.id}: step before reset; call reset() first")
         game = self.game

@@ -123,7 +123,7 @@ class TrialBatch:
         self._never, self._always = np.zeros(B, dtype=bool), np.ones(B, dtype=bool)
 
     def room_beside(self, columns: int) -> Float:
-        """Make room for `columns` numbers a world beside what is sensed, in `known`; a view of it."""
+        """Make room for `columns` numbers a world beside what is sensed, in `known`; a view [B, columns]."""
         S = self.sensed_fields["last_reward"].stop
         self.known = np.zeros((self.num_worlds, S + columns), dtype=np.float32)
         self._sensed = self.known[:, :S]
@@ -134,7 +134,11 @@ class TrialBatch:
     # -- seeding and starting ---------------------------------------------------------------------------
 
     def seed(self, seed: int | Sequence[int] | None) -> None:
-        """World i gets `seed + i` (or `seed[i]`) and counts its trials anew; None changes nothing."""
+        """World i gets `seed + i` (or `seed[i]`) and counts its trials anew; None changes nothing.
+
+        Raises:
+            ValueError: a number of seeds that is not that of the worlds.
+        """
         if seed is None:
             if not self.seeded:
                 self.seeds[:] = [entropy_seed() for _ in range(self.num_worlds)]
@@ -152,7 +156,11 @@ class TrialBatch:
         self.seeded = True
 
     def tasks_of_options(self, options: Mapping[str, Any] | None) -> Array | None:
-        """Tasks [B, k] that `reset(options={"task": ...})` asks for: one for all worlds, or one a world."""
+        """Tasks [B, k] that `reset(options={"task": ...})` asks for: one for all worlds, or one a world.
+
+        Raises:
+            ValueError: no dict, an unknown option, or a task that the law does not allow.
+        """
         if not isinstance(options, Mapping | None):
             raise ValueError(f"reset options {options!r}: a dict such as {{'task': ...}} is expected")
         for name in options or ():

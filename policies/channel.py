@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def straight_through_clip(x: Tensor) -> Tensor:
-    """clip(x, -1, 1) forward, the identity backward."""
+    """clip(x, -1, 1) forward, the identity backward; any shape [...]."""
     return x + (x.clamp(-1.0, 1.0) - x).detach()
 
 

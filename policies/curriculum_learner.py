@@ -195,7 +195,7 @@ class CurriculumLearner:
         }
 
     def loss(self, batch: _Decisions) -> tuple[Tensor, dict[str, float]]:
-        """Clipped surrogate, baseline's squared error and entropy bonus over decisions."""
+        """Clipped surrogate, baseline's error and entropy bonus over decisions: a scalar, and metrics."""
         config, actor = self.config, self.network.actor
         means, expected = self.network.evaluate(batch.observations)
         advantages = batch.payments - expected.detach()

@@ -51,6 +51,9 @@ class FlatParameters:
     def differentiate(self, loss: Tensor) -> None:
         """Put the gradient of `loss` into the vectors' `.grad`; parameters it does not depend on get 0.
 
+        Args:
+            loss: a scalar.
+
         Raises:
             RuntimeError: a network was moved or converted since: its parameters are no views any more.
         """

@@ -94,7 +94,17 @@ class PpoConfig:
 class Segments:
     """A rollout cut into sequences [L, N, ...] of L = `segment` steps, N = worlds x segments.
 
-    Observations and states are normalised: the statistics stand still inside an iteration.
+    Attributes:
+        observations: role -> [L, N, O], normalised: the statistics stand still inside an iteration.
+        actions: role -> [L, N, A], as played.
+        noise: role -> action minus mean [L, N, A].
+        log_probs: role -> log density of the action when it was drawn [L, N].
+        memories: role -> memory before each step [L, N, S]; learning reads the first.
+        starts: 1 where a step is the first of a trial [L, N].
+        states: what the critic reads beside features, normalised [L, N, S].
+        advantages, returns, values: of each step, in scaled rewards [L, N].
+        snr, channel_noise: of the belief channel at each step; None without differentiable messages.
+        active: 1 where the acting roles' actions count [L, N]; None where they always do.
     """
 
     observations: dict[str, Tensor]
@@ -262,7 +272,7 @@ class Ppo:
         return errors
 
     def loss(self, batch: Segments) -> tuple[Tensor, dict[str, float]]:
-        """Loss and metrics of a minibatch, at the network's present parameters."""
+        """Loss, a scalar, and metrics of a minibatch, at the network's present parameters."""
         return self._loss(batch)
 
     def _loss(self, batch: Segments) -> tuple[Tensor, dict[str, float]]:

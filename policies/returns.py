@@ -26,6 +26,9 @@ def generalised_advantages(
         last_value: V of what follows the last step [B].
         gamma: discount, in [0, 1].
         lam: trace decay, in [0, 1].
+
+    Raises:
+        ValueError: shapes that do not fit each other.
     """
     if rewards.shape != values.shape or rewards.shape != dones.shape or last_value.shape != rewards.shape[1:]:
         raise ValueError(

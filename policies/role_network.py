@@ -94,7 +94,7 @@ class RoleNetwork(nn.Module):
     def normalised_sequence(
         self, observations: Tensor, starts: Tensor, memory: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """`sequence` of observations that have been through the normaliser."""
+        """`sequence` of observations [T, B, O] that have been through the normaliser."""
         features, _ = self.core(observations, starts, memory)
         return self._mean(features), features
 
@@ -103,7 +103,7 @@ class RoleNetwork(nn.Module):
         return self.stepper()(observations, starts, memory)
 
     def stepper(self) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
-        """`step` for many steps with the same parameters (`Core.stepper`)."""
+        """`step` of [B, O], [B] and [B, S] for many steps with the same parameters (`Core.stepper`)."""
         core_step = self.core.stepper()
 
         def step(observations: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -130,7 +130,7 @@ class RoleNetwork(nn.Module):
 
     @torch.no_grad()
     def normalised_forecast_targets(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """`forecast_targets` of observations that have been through the normaliser."""
+        """`forecast_targets` of observations [T, B, O] that have been through the normaliser."""
         starts = observations[..., self.fields["episode_start"].start]  # bounded, so as it was
         return forecast_targets(observations[..., self._sensors], starts, self.forecast_horizon)
 
@@ -140,7 +140,7 @@ class RoleNetwork(nn.Module):
         return -0.5 * z.square().sum(-1) - (self.log_std + _LOG_SQRT_2PI).sum()
 
     def entropy(self) -> Tensor:
-        """Entropy of the action distribution, nats: the same in every state."""
+        """Entropy of the action distribution, nats, a scalar: the same in every state."""
         return (self.log_std + _LOG_SQRT_2PI + 0.5).sum()
 
 
@@ -165,7 +165,7 @@ class NetworkPolicy:
         self.network, self.deterministic = network, deterministic
 
     def initial_memory(self, batch: int) -> Tensor:
-        """Memory of `batch` worlds at the start of a trial."""
+        """Memory of `batch` worlds at the start of a trial [B, S]."""
         return self.network.initial_memory(batch)
 
     def act(

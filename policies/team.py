@@ -103,7 +103,7 @@ class Critic(nn.Module):
     def normalised(
         self, state: Tensor, features: list[Tensor], starts: Tensor, memory: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """`forward` of a state that has been through the normaliser."""
+        """`forward` of a state [T, B, S] that has been through the normaliser."""
         hidden, memory = self.core(torch.cat([state, *features], dim=-1), starts, memory)
         value: Tensor = self.head(hidden)
         return value.squeeze(-1), memory

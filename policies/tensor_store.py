@@ -29,7 +29,7 @@ def write(path: Path, stem: str, tensors: Mapping[str, Tensor], description: Map
     Args:
         path: the JSON file; its folder is made.
         stem: how the name of the tensors' file begins.
-        tensors: by name; they may share memory, and lie on any device.
+        tensors: by name, of any shape; they may share memory, and lie on any device.
         description: JSON values; "weights", the tensors' file and digest, is put at their end.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def write(path: Path, stem: str, tensors: Mapping[str, Tensor], description: Map
 def read(
     path: Path, what: str, format: int, expected: Sequence[str]
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the description that `write` stored.
+    """The tensors, in the shapes that they had, and the description that `write` stored.
 
     Args:
         path: the JSON file.

@@ -175,7 +175,11 @@ class Command:
 
 
 def configuration(command: Command) -> TrainConfig:
-    """The training run that a command line asks for."""
+    """The training run that a command line asks for.
+
+    Raises:
+        ValueError: a count below what is possible.
+    """
     scenario = find_scenario(command.scenario)
     for name, least in (("steps", 1), ("seed", 0)):
         if getattr(command, name) < least:

@@ -40,7 +40,11 @@ def all_coalitions(players: Sequence[str]) -> list[Coalition]:
 def values_of(
     players: Sequence[str], value: Callable[[list[Coalition]], ArrayLike]
 ) -> dict[Coalition, Array]:
-    """v of every coalition, from one call of `value`: an array for each, on the same random numbers."""
+    """v of every coalition, from one call of `value`: an array [...] for each, on the same random numbers.
+
+    Raises:
+        ValueError: `value` gives another number of arrays.
+    """
     coalitions = all_coalitions(players)
     given = np.asarray(value(coalitions), dtype=np.float64)
     if len(given) != len(coalitions):
@@ -49,7 +53,7 @@ def values_of(
 
 
 def shapley_values(players: Sequence[str], v: dict[Coalition, Array]) -> dict[str, Array]:
-    """Exact Shapley value of each player, element by element of the arrays of values."""
+    """Exact Shapley value of each player [...], element by element of the arrays of values v [...]."""
     n = len(players)
     result: dict[str, Array] = {}
     for player in players:
@@ -63,7 +67,7 @@ def shapley_values(players: Sequence[str], v: dict[Coalition, Array]) -> dict[st
 
 
 def dividends(players: Sequence[str], v: dict[Coalition, Array]) -> dict[Coalition, Array]:
-    """Harsanyi dividend of each coalition: what it earns that no smaller one in it does."""
+    """Harsanyi dividend of each coalition [...]: what it earns that no smaller one in it does."""
     return {
         whole: np.sum(
             [
@@ -94,6 +98,13 @@ def synergy(players: Sequence[str], v: dict[Coalition, Array]) -> Synergy:
 
     Chosen and judged on the same trials, the best of 15 would look better than it is and synergy smaller;
     so it would on other trials of the same tasks, where a sub-team that likes their directions wins again.
+
+    Args:
+        players: names of all.
+        v: value of each coalition in each trial [N, J].
+
+    Raises:
+        ValueError: fewer than two tasks.
     """
     whole = frozenset(players)
     arrays = {coalition: np.asarray(values, dtype=np.float64) for coalition, values in v.items()}

@@ -52,7 +52,13 @@ def listening(
 
 @dataclass(frozen=True)
 class RatePoint:
-    """Return at one rate of the channel: nominal bits a step, mean return, its interval over tasks."""
+    """Return at one rate of the channel.
+
+    Attributes:
+        bits: nominal bits a step.
+        value: mean return.
+        low, high: its interval over tasks.
+    """
 
     bits: float
     value: float

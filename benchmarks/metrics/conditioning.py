@@ -15,7 +15,11 @@ Array = NDArray[np.float64]
 
 
 def residuals(output: ArrayLike, given: ArrayLike, *, squares: bool = True) -> Array:
-    """Residuals of samples [n, d] regressed on [n, s], their squares and products, and a constant."""
+    """Residuals of samples [n, d] regressed on [n, s], their squares and products, and a constant.
+
+    Raises:
+        ValueError: no more samples than regressors.
+    """
     y, x = np.asarray(output, dtype=np.float64), np.asarray(given, dtype=np.float64)
     deviation = x.std(0)
     x = (x - x.mean(0))[:, deviation > 0] / deviation[deviation > 0]

@@ -31,7 +31,11 @@ def wasserstein(mean: ArrayLike, std: ArrayLike, other_mean: ArrayLike, other_st
 
 
 def system_neural_diversity(means: ArrayLike, deviations: ArrayLike) -> Array:
-    """SND of n policies at the same moments: means and deviations [n, ..., A] -> [...]."""
+    """SND of n policies at the same moments: means and deviations [n, ..., A] -> [...].
+
+    Raises:
+        ValueError: fewer than two policies.
+    """
     mean, std = np.asarray(means, dtype=np.float64), np.asarray(deviations, dtype=np.float64)
     n = len(mean)
     if n < 2:

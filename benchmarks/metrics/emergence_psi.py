@@ -38,7 +38,12 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Emergence:
-    """Psi, Delta and Gamma, with and without the redundancy correction, nats [...]."""
+    """The criteria of causal emergence, nats [...].
+
+    Attributes:
+        psi, delta, gamma: as defined.
+        psi_corrected, delta_corrected: with the redundancy correction.
+    """
 
     psi: Array
     psi_corrected: Array

@@ -17,7 +17,7 @@ Entropy = Callable[[Sequence[int]], Array]  # joint entropy of some of the varia
 
 
 def mutual_information(entropy: Entropy, x: Sequence[int], y: Sequence[int], z: Sequence[int] = ()) -> Array:
-    """I(X; Y | Z) = H(XZ) + H(YZ) - H(XYZ) - H(Z), nats."""
+    """I(X; Y | Z) = H(XZ) + H(YZ) - H(XYZ) - H(Z), nats [...], of variables given by their numbers."""
     x, y, z = tuple(x), tuple(y), tuple(z)
     return np.asarray(entropy(x + z) + entropy(y + z) - entropy(x + y + z) - entropy(z))
 

@@ -73,6 +73,9 @@ def gaussian_entropy(
     """Entropies of variables, each [..., n, d], through the Gaussian copula.
 
     Columns that never change are independent of everything. `copula=False` takes the samples as Gaussian.
+
+    Raises:
+        ValueError: no more samples than columns + 1.
     """
     arrays = [np.asarray(v, dtype=np.float64) for v in variables]
     blocks, start = [], 0

@@ -35,6 +35,9 @@ def influence(
         deviation: standard deviation of the actions [A] (or broadcast to [..., A]).
         rng: source of the samples; each is used with both signs.
         samples: how many, even.
+
+    Raises:
+        ValueError: a deviation that is not positive.
     """
     mean, std = np.asarray(means, dtype=np.float64), np.asarray(deviation, dtype=np.float64)
     if not (std > 0).all():

@@ -22,7 +22,11 @@ Array = NDArray[np.float64]
 def ksg_mutual_information(
     x: ArrayLike, y: ArrayLike, z: ArrayLike | None = None, *, neighbours: int = 4, seed: int = 0
 ) -> float:
-    """I(X; Y) or I(X; Y | Z) of samples [n, d], nats."""
+    """I(X; Y) or I(X; Y | Z) of samples [n, d], nats.
+
+    Raises:
+        ValueError: too few samples for so many neighbours.
+    """
     rng = np.random.default_rng(seed)
     spaces = [_standardised(v, rng) for v in ([x, y] if z is None else [x, y, z])]
     n, joint = len(spaces[0]), np.concatenate(spaces, axis=1)

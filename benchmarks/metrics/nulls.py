@@ -29,6 +29,9 @@ def sign_flip_p(
         rng: source of the flips where there are too many patterns to try them all.
         flips: random patterns.
         two_sided: against any mean, else against a mean above 0.
+
+    Raises:
+        ValueError: no differences, or one that is not finite.
     """
     values = np.asarray(differences, dtype=np.float64).reshape(-1)
     if not len(values):
@@ -48,7 +51,7 @@ def sign_flip_p(
 
 
 def rank_p(found: float, null: ArrayLike, *, two_sided: bool = False) -> float:
-    """p value of a statistic among its values under the null: the share that is at least as large.
+    """p value of a statistic among its values under the null [M]: the share that is at least as large.
 
     Exact if the null values and the statistic are exchangeable (Phipson and Smyth 2010 for the added 1); a
     statistic that equals its whole null gives 1.

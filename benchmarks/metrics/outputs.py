@@ -90,13 +90,16 @@ def shifted_measures(series: Series, replicates: Sequence[int], shifts: int, see
 def findings(
     series: Series, rng: np.random.Generator, *, shifts: int = 39, shifts_each: int = 3
 ) -> tuple[list[Finding], Mapping[str, Array]]:
-    """The six measures with verdicts, and the values of all measures in all replicates, after correction.
+    """The six measures with verdicts, and the values of all measures in all replicates [G], after correction.
 
     Args:
         series: at least 20 replicates, so that a p value can reach 0.05.
         rng: source of the shifts.
         shifts: surrogates of the plain null.
         shifts_each: of each replicate, for the correction of Psi and Delta where replicates are ranked.
+
+    Raises:
+        ValueError: fewer than 20 replicates.
     """
     G = len(series.parts[0])
     if G < 20:

@@ -37,7 +37,11 @@ def permuted_within(groups: Sequence[int] | Indices, rng: np.random.Generator) -
 
 
 def other_task(tasks: int, trials: int, rng: np.random.Generator) -> Indices:
-    """For every world of `tasks` x `trials`, the same trial of the next task in a random cycle [W]."""
+    """For every world of `tasks` x `trials`, the same trial of the next task in a random cycle [W].
+
+    Raises:
+        ValueError: a single task.
+    """
     if tasks < 2:
         raise ValueError(f"{tasks} task: there is no other one to take messages from")
     order = rng.permutation(tasks)

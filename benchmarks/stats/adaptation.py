@@ -30,7 +30,11 @@ class ChangeResponse:
 
 
 def adaptation_gain(episode_values: ArrayLike) -> Interval:
-    """Last inner episode minus the first, [R, K] -> IQM over runs with its interval."""
+    """Last inner episode minus the first, [R, K] -> IQM over runs with its interval.
+
+    Raises:
+        ValueError: another shape, or a single inner episode.
+    """
     values = np.asarray(episode_values, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] < 2:
         raise ValueError(f"episode values of shape {values.shape}: give [runs, inner episodes], at least two")
@@ -42,6 +46,9 @@ def change_response(phases: ArrayLike) -> ChangeResponse:
 
     Args:
         phases: Mean reward of a step before the change, in the shock and in the recovery: [R, 3].
+
+    Raises:
+        ValueError: another shape.
     """
     values = np.asarray(phases, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != 3:
@@ -67,6 +74,12 @@ def steps_to_recover(
         changes: The step at which each trial's task changed, [B].
         share: How much of the loss must be made good.
         window: Steps in the running mean; all after the change.
+
+    Returns:
+        Steps of each trial [B]; 0 where nothing was lost.
+
+    Raises:
+        ValueError: a change without a step before it or `window` steps after it.
     """
     array = np.asarray(rewards, dtype=np.float64)
     times = np.full(len(array), math.inf)

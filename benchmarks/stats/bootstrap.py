@@ -25,7 +25,12 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its interval; with one run the ends are infinite: nothing is known of the next."""
+    """An estimate with its interval; with one run the ends are infinite: nothing is known of the next.
+
+    Attributes:
+        estimate: the value.
+        low, high: ends of its interval, in the same unit.
+    """
 
     estimate: float
     low: float
@@ -42,7 +47,13 @@ class Interval:
 
 
 def interquartile_mean(values: ArrayLike, axis: int | None = None) -> Array:
-    """Mean of the middle half: floor(n/4) values are dropped at either end; below 4 it is the plain mean."""
+    """Mean of the middle half of values [n] or [..., n, ...], along `axis` or over all.
+
+    floor(n/4) values are dropped at either end; below 4 it is the plain mean.
+
+    Raises:
+        ValueError: no values.
+    """
     ordered = np.asarray(values, dtype=np.float64)
     if axis is None:
         ordered, axis = ordered.reshape(-1), 0
@@ -101,6 +112,9 @@ def bootstrap_difference(
             Runs are always drawn independently: equal seeds of two methods share nothing.
         replicates: Number of bootstrap samples.
         confidence: Share of the samples inside the interval.
+
+    Raises:
+        ValueError: other scenarios or, under `same_tasks`, other numbers of tasks.
     """
     firsts, seconds = [_checked(values) for values in first], [_checked(values) for values in second]
     if len(firsts) != len(seconds):
@@ -125,6 +139,9 @@ def run_weights(runs: int, replicates: int, rng: np.random.Generator) -> Array:
     """How often each of `runs` runs is drawn, as weights that sum to 1: [replicates, runs].
 
     A statistic that is a mean over runs has as its bootstrap samples these weights times the runs' values.
+
+    Raises:
+        ValueError: no runs.
     """
     if runs < 1:
         raise ValueError(f"stratum of {runs} runs: give at least one")
@@ -132,7 +149,7 @@ def run_weights(runs: int, replicates: int, rng: np.random.Generator) -> Array:
 
 
 def percentile_interval(estimate: float, samples: Array, confidence: float = 0.95) -> Interval:
-    """The middle `confidence` of bootstrap samples around an estimate."""
+    """The middle `confidence` of bootstrap samples [replicates] around an estimate."""
     tail = 50 * (1 - confidence)
     low, high = np.percentile(samples, [tail, 100 - tail])
     return Interval(estimate, float(low), float(high))

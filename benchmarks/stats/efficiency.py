@@ -44,6 +44,14 @@ def steps_to_score(steps: ArrayLike, scores: ArrayLike, level: float) -> float:
     """First of `steps` whose score is at least `level`, not interpolated; infinity where there is none.
 
     A score that is not finite reaches nothing.
+
+    Args:
+        steps: steps of the checks, increasing [n].
+        scores: score at each [n].
+        level: score asked for.
+
+    Raises:
+        ValueError: lists of two lengths, or steps that do not increase.
     """
     steps_, scores_ = np.asarray(steps, dtype=np.float64), np.asarray(scores, dtype=np.float64)
     if steps_.shape != scores_.shape or steps_.ndim != 1:
@@ -58,8 +66,11 @@ def median_steps(curves: Sequence[tuple[ArrayLike, ArrayLike]], level: float) ->
     """Median over runs of the steps to `level`.
 
     Args:
-        curves: (steps, scores) of each run.
+        curves: (steps [n], scores [n]) of each run.
         level: Normalised score asked for.
+
+    Raises:
+        ValueError: no curve, or one without points.
     """
     if not curves or any(np.size(steps) == 0 for steps, _ in curves):
         raise ValueError("no curve: give every run at least one point")
@@ -80,8 +91,8 @@ def area_under_curve(steps: ArrayLike, scores: ArrayLike, until: float | None = 
     before the first step nothing has been learned.
 
     Args:
-        steps: Steps of the checks, increasing.
-        scores: Normalised score at each.
+        steps: Steps of the checks, increasing [n].
+        scores: Normalised score at each [n].
         until: Where the area ends; the last check by default.
 
     Raises:

@@ -18,6 +18,9 @@ def probability_of_improvement(first: Sequence[ArrayLike], second: Sequence[Arra
     Args:
         first: Scores of the runs, one list [R] for each scenario.
         second: The same scenarios, in the same order.
+
+    Raises:
+        ValueError: other numbers of scenarios, or none.
     """
     if len(first) != len(second) or not first:
         raise ValueError(f"{len(first)} and {len(second)} strata: give both methods the same scenarios")
@@ -32,7 +35,15 @@ def improvement_interval(
     replicates: int = 1000,
     confidence: float = 0.95,
 ) -> Interval:
-    """The probability of improvement with its percentile bootstrap interval over runs."""
+    """The probability of improvement with its percentile bootstrap interval over runs.
+
+    Args:
+        first: Scores of the runs, one list [R] for each scenario.
+        second: The same scenarios, in the same order.
+        rng: Source of the draws.
+        replicates: Number of bootstrap samples.
+        confidence: Share of the samples inside the interval.
+    """
     samples = []
     for a, b in zip(first, second, strict=True):
         wins = _wins(a, b)
@@ -44,7 +55,10 @@ def improvement_interval(
 
 
 def optimality_gap(strata: Sequence[ArrayLike], target: float = 1.0) -> float:
-    """Mean shortfall of the runs below `target`, mean over strata; a run above it makes up for no other."""
+    """Mean shortfall of the runs below `target`, from scores [R] of each stratum, mean over strata.
+
+    A run above the target makes up for no other.
+    """
     return float(np.mean([np.maximum(target - np.asarray(values), 0.0).mean() for values in strata]))
 
 

@@ -17,7 +17,13 @@ from benchmarks.stats.bootstrap import run_weights
 
 @dataclass(frozen=True)
 class Profile:
-    """Share of runs above each threshold, with pointwise bounds, all [T]."""
+    """Share of runs above each threshold.
+
+    Attributes:
+        thresholds: scores [T].
+        share: of the runs above each [T].
+        low, high: pointwise bounds of the share [T].
+    """
 
     thresholds: NDArray[np.float64]
     share: NDArray[np.float64]

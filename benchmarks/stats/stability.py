@@ -32,13 +32,13 @@ class Stability:
 
 
 def interquartile_range(values: ArrayLike) -> float:
-    """75th minus 25th percentile, linear between order statistics; 0 for one value."""
+    """75th minus 25th percentile of values [n], linear between order statistics; 0 for one value."""
     low, high = np.percentile(np.asarray(values, dtype=np.float64), [25, 75])
     return float(high - low)
 
 
 def drop_after_peak(scores: ArrayLike) -> float:
-    """Highest score of a curve minus its last one, 0 or more.
+    """Highest score of a curve [n] minus its last one, 0 or more.
 
     The peak is chosen among noisy checks, so it is biased upwards: a steady method has a small drop,
     not none.
@@ -50,7 +50,7 @@ def drop_after_peak(scores: ArrayLike) -> float:
 def has_collapsed(
     scores: ArrayLike, *, below: float = COLLAPSED_BELOW, least_peak: float = LEAST_PEAK
 ) -> bool | None:
-    """Whether a run ended below `below` of its peak; None where it never got up to `least_peak`.
+    """Whether a run with scores [n] ended below `below` of its peak; None where it never got to `least_peak`.
 
     A curve that ends without a finite score has collapsed.
     """

@@ -27,7 +27,7 @@ def iqm_interval(strata: Sequence[ArrayLike], *, confidence: float = 0.95) -> In
     """IQM over runs (mean over strata) with its interval; infinitely wide where a stratum has one run.
 
     Args:
-        strata: Values of the runs, one list for each scenario.
+        strata: Values of the runs, one list [R] for each scenario.
         confidence: Share of intervals that are meant to hold the truth.
 
     Raises:
@@ -42,7 +42,7 @@ def iqm_difference(
     """IQM of `first` minus IQM of `second` with its interval; equal seeds of two methods are not paired.
 
     Args:
-        first: Values of the runs, one list for each scenario.
+        first: Values of the runs, one list [R] for each scenario.
         second: The same scenarios, in the same order.
         confidence: Share of intervals that are meant to hold the truth.
     """
@@ -50,7 +50,7 @@ def iqm_difference(
 
 
 def difference_p_value(first: Sequence[ArrayLike], second: Sequence[ArrayLike]) -> float:
-    """Two-sided p of no difference, by the same t; NaN where a stratum has one run.
+    """Two-sided p of no difference, by the same t, from runs [R] of each scenario; NaN with one run.
 
     Two constants give 1 where they are equal and 0 where they are not.
     """
@@ -64,7 +64,11 @@ def difference_p_value(first: Sequence[ArrayLike], second: Sequence[ArrayLike]) 
 
 @lru_cache(maxsize=4096)
 def t_quantile(probability: float, freedom: float) -> float:
-    """The `probability` quantile of Student's t, by bisection of its distribution function."""
+    """The `probability` quantile of Student's t, by bisection of its distribution function.
+
+    Raises:
+        ValueError: a probability outside of (0, 1), or no degrees of freedom.
+    """
     if not 0 < probability < 1 or freedom <= 0:
         raise ValueError(
             f"quantile {probability} of t with {freedom} degrees of freedom: give 0 < probability < 1 and "

@@ -219,6 +219,7 @@ def _interval(values: Sequence[Sequence[float]], digits: int) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a row of the study, or write its table; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.adaptation", description=__doc__)
     parser.add_argument("what", nargs="+", help=f"rows ({', '.join(ROWS)}), or: table")
     parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0])

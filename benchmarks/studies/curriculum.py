@@ -84,12 +84,14 @@ class TaughtGame:
         return getattr(self._game, name)
 
     def reset(self, seed: int) -> dict[str, Tensor]:
+        """Begin a trial in every world, on the teacher's tasks: role -> observations [B, O]."""
         self._game.pin(self.coming)
         observations = self._game.reset(seed)
         self._next(np.arange(self._game.num_worlds))
         return observations
 
     def step(self, actions: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor, Tensor, dict[str, Any]]:
+        """One control step of the game within; where trials end, the teacher hears of it and goes on."""
         found = self._game.step(actions)
         infos = found[3]
         self._returns += np.where(infos["episode_ended"], infos["episode_return"], 0.0)
@@ -185,6 +187,7 @@ def _interval(values: Sequence[Sequence[float]]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a row of the study, or write its table; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.curriculum", description=__doc__)
     parser.add_argument("what", help=f"one of {', '.join(STUDIES)}, or: table")
     parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0])

@@ -157,6 +157,7 @@ def run_row(name: str, seed: int, out: Path, scratch: Path) -> Path:
 
 
 def configuration(row: Row, seed: int) -> MamlConfig:
+    """The settings of a row's run with that seed."""
     scenario = find_scenario(row.scenario)
     options = {"observability": "full", **row.options} if row.team else row.options
     length = options.get("horizon", scenario.horizon)
@@ -301,6 +302,7 @@ def _interval(values: Sequence[Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a row of the study, or write its table; the exit code."""
     actions: dict[str, Callable[..., Any]] = {"table": table}
     parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.maml", description=__doc__)
     parser.add_argument("what", nargs="+", help=f"rows ({', '.join(ROWS)}), or: table")

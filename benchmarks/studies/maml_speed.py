@@ -29,6 +29,7 @@ TASKS, EPISODES, STEPS, EPOCHS = 20, 20, 100, 5
 
 
 def new_run() -> MetaTraining:
+    """A run of the literature's size, at its start."""
     network = NetworkConfig(core=CoreConfig(kind="mlp", width=64))
     return MetaTraining(
         MamlConfig(
@@ -53,6 +54,7 @@ class PlainLoop:
         self.sampler = Sampler(game, run.network, run.adaptation, run.generator)
 
     def iterate(self, seed: int) -> None:
+        """Play, adapt and learn once, from worlds with seeds from `seed` on."""
         run, sampler = self.run, self.sampler
         tasks = np.stack([run.scenario.variation.sample(run.rng, "train") for _ in range(TASKS)])
         data = []
@@ -71,6 +73,7 @@ class PlainLoop:
 
 
 def measure(repeats: int) -> dict[str, object]:
+    """CPU seconds of an iteration, batched and looped in turn, after one of each that does not count."""
     batched, loop = new_run(), PlainLoop(new_run())
     times: dict[str, list[float]] = {"batched": [], "loop": []}
     for repeat in range(repeats + 1):
@@ -96,6 +99,7 @@ def measure(repeats: int) -> dict[str, object]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, and print the result as JSON; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.maml_speed", description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/maml/speed.json"))

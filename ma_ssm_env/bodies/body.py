@@ -61,7 +61,7 @@ class Body:
 def uniform_start(
     model: mujoco.MjModel, generator: np.random.Generator, spread: float
 ) -> tuple[Array, Array]:
-    """A start state that is uniform within +- `spread` of the model's own, positions and velocities."""
+    """Positions [nq] and velocities [nv], uniform within +- `spread` of the model's own."""
     qpos = model.qpos0 + generator.uniform(-spread, spread, model.nq)
     return qpos, generator.uniform(-spread, spread, model.nv)
 

@@ -83,7 +83,7 @@ def _by_field(found: str, one: Any, two: Any, fields: Mapping[str, slice]) -> st
 
 
 def arrays(nest: Any, name: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
-    """Every array in a nest, with the path to it."""
+    """Every array in a nest, of any shape, with the path to it."""
     if isinstance(nest, Mapping):
         for key, item in nest.items():
             yield from arrays(item, f"{name}/{key}")

@@ -63,7 +63,7 @@ def _factors(fields: tuple[str, ...], base: float, active: Array) -> Mapping[str
 
 
 def powers(base: float, exponents: Array) -> Array:
-    """base^x one by one: the vector units of some CPUs round powers of arrays in another way."""
+    """base^x one by one, [n] -> [n]: vector units of some CPUs round powers of arrays in another way."""
     return np.array([base**x for x in exponents.tolist()])
 
 

@@ -208,6 +208,9 @@ class Variation:
         shares; an additive recurrence in two or three dimensions; in more, a Latin hypercube, which has the
         centres of equal shares in each coordinate. A finite law lists all its tasks for both. `train` of an
         infinite law has no list.
+
+        Raises:
+            ValueError: `train` of an infinite law, or an unknown split.
         """
         ranges = self.ranges(split)
         if self.size == 0:
@@ -243,7 +246,11 @@ class Variation:
         return np.where(twofold & (uniform < 0.5), mirror, task)
 
     def ranges(self, split: Split) -> tuple[tuple[float, float], ...]:
-        """The range of each coordinate in `split`."""
+        """The range of each coordinate in `split`.
+
+        Raises:
+            ValueError: an unknown split, or `ood` of a law that has no outside.
+        """
         if split not in SPLITS:
             raise ValueError(f"split {split!r}: unknown; one of {', '.join(SPLITS)} is expected")
         if split != "ood":
@@ -301,12 +308,12 @@ class Variation:
 
 
 def uniform_draw(uniform: Array, ranges: tuple[tuple[float, float], ...]) -> Array:
-    """A task that is uniform in every coordinate."""
+    """A task [k] that is uniform in every coordinate, from k uniform numbers and k ranges."""
     return np.array([low + u * (high - low) for u, (low, high) in zip(uniform, ranges, strict=True)])
 
 
 def category_draw(*coordinates: Coordinate) -> Callable[[Array, tuple[tuple[float, float], ...]], Array]:
-    """The draw of a law whose coordinates are categories, every value as likely as the next."""
+    """The draw of a law whose k coordinates are categories, every value as likely as the next; tasks [k]."""
     return partial(_draw_categories, coordinates)
 
 

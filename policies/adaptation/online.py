@@ -90,7 +90,14 @@ class AdaptationConfig:
 
 @dataclass(frozen=True)
 class Event:
-    """A line of the log: at this step of the trial, in this world, what happened, and on what figure."""
+    """A line of the log.
+
+    Attributes:
+        step: of the trial, from 0.
+        world: in which it happened.
+        kind: what happened: a refusal, a step, a rollback.
+        value: the figure that it rests on.
+    """
 
     step: int
     world: int

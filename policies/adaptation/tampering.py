@@ -53,7 +53,7 @@ class Tampered:
         return 0, self.player.initial_memory(batch)
 
     def act(self, observations: Float, memory: Any, rng: np.random.Generator) -> tuple[Float, Any]:
-        """What arrives of the player's actions."""
+        """What arrives of the player's actions [B, m] for observations [B, O], and its memory."""
         step, inner = memory
         if step < self.at:
             actions, inner = self.player.act(observations, inner, rng)

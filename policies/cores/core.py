@@ -166,7 +166,7 @@ def reset_steps(starts: Float[Tensor, "T B"]) -> list[int]:
 
 
 def mapped(*tensors: Tensor) -> bool:
-    """Whether a `torch.func.vmap` hides the values of any of the tensors: no code may depend on them."""
+    """Whether a `torch.func.vmap` hides the values of any tensor [...]: no code may depend on them."""
     if (
         not torch._C._are_functorch_transforms_active()
     ):  # what torch itself asks; a read costs more than a step
@@ -205,7 +205,7 @@ def layer_norm(norm: nn.LayerNorm, stream: Float[Tensor, "... D"]) -> Float[Tens
 
 
 def orthogonal(rows: int, columns: int, gain: float, generator: torch.Generator) -> Tensor:
-    """Orthogonal matrix times `gain`."""
+    """Orthogonal matrix times `gain` [rows, columns]."""
     return nn.init.orthogonal_(torch.empty(rows, columns), gain, generator=generator)
 
 

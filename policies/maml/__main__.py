@@ -80,7 +80,11 @@ class Command:
 
 
 def configuration(command: Command) -> MamlConfig:
-    """The run that a command line asks for."""
+    """The run that a command line asks for.
+
+    Raises:
+        ValueError: a count below what is possible.
+    """
     scenario = find_scenario(command.scenario)
     for name, least in (
         ("steps", 1),

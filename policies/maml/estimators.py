@@ -39,6 +39,9 @@ def surrogate(
         advantages: A of each step, without gradient [T, B].
         starts: 1 where step t is the first of a trial [T, B].
         estimator: `lvc` or `dice`.
+
+    Raises:
+        ValueError: an unknown estimator.
     """
     if estimator == "lvc":
         return (torch.exp(log_probs - sampled) * advantages).mean()

@@ -113,8 +113,8 @@ class Adaptation:
     ) -> tuple[Parameters, Tensor]:
         """Parameters after one step on trials of one task, differentiable to any order, and the KL before it.
 
-        The KL is that of the present policy from the one that sampled the trials; 0 when it is that policy.
-        Under `first_order` the step's gradient counts as a constant.
+        The KL, a scalar, is that of the present policy from the one that sampled the trials; 0 when it is
+        that policy. Under `first_order` the step's gradient counts as a constant.
         """
         rates = self.rates if rates is None else rates
 

@@ -109,7 +109,7 @@ class Outer:
         return {**averages, "epochs": float(epochs), "learning_rate": rate}
 
     def objective(self, trials: Sequence[Trials], segments: Segments) -> tuple[Tensor, dict[str, float]]:
-        """Loss of one task, differentiable in the network's parameters and the learned rates."""
+        """Loss of one task, a scalar, differentiable in the network's parameters and the learned rates."""
         parameters: Parameters = self.adaptation.prior()
         inner_kl = torch.zeros(())
         for data in trials:
@@ -124,7 +124,11 @@ class Outer:
 
     @torch.no_grad()
     def towards(self, adapted: Parameters) -> dict[str, float]:
-        """Reptile: move towards the mean of the adapted parameters [N, ...]."""
+        """Reptile: move towards the mean of the adapted parameters [N, ...].
+
+        Raises:
+            FloatingPointError: adapted parameters that are not finite.
+        """
         moved = 0.0
         for name, value in self.adaptation.prior().items():
             change = adapted[name].mean(0) - value

@@ -212,7 +212,7 @@ class StackedActor:
         return torch.exp(rows).repeat_interleave(worlds // len(rows), 0)
 
     def initial_memory(self, batch: int) -> Tensor:
-        """Memory of `batch` worlds at the start of a trial."""
+        """Memory of `batch` worlds at the start of a trial [B, S]."""
         return self.actor.initial_memory(batch)
 
     def act(

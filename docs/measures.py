@@ -1,0 +1,82 @@
+"""Tables of the report, quoted in pages: made anew from the committed records, so that no number is typed.
+
+A page holds `<!-- report:demo/stability -->` ... `<!-- /report -->`: the folder of `benchmarks/results` whose
+records are reported on, and the anchor of the section whose table is quoted. For the table of a module of
+`benchmarks.studies` it holds `<!-- study:curriculum -->` ... `<!-- /study -->`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.report.__main__ import read_folder
+from benchmarks.report.fragment import Fragment, Report
+from benchmarks.report.methods import methods_by_name
+from benchmarks.report.references import default_path, read_references
+from benchmarks.report.sections import SECTIONS
+from benchmarks.report.summary import summarise
+
+PAGES = ("performance_analysis.md", "curriculum.md")
+_MARK = re.compile(r"<!-- report:(\w+)/([\w-]+) -->.*?<!-- /report -->", re.DOTALL)
+_STUDY = re.compile(r"<!-- study:(\w+) -->.*?<!-- /study -->", re.DOTALL)
+
+
+@cache
+def fragments(folder: str) -> dict[str, Fragment]:
+    """The sections of the report on a folder of `benchmarks/results`, by anchor."""
+    records, said = read_folder(ROOT / "benchmarks" / "results" / folder)
+    methods = methods_by_name(record.run.method for record in records)
+    study = summarise(records, read_references(default_path()), methods)
+    report = Report(study=study, methods=methods, warnings=tuple(said))
+    return {found.anchor: found for section in SECTIONS if (found := section(report)) is not None}
+
+
+def first_table(text: str) -> str:
+    """The first Markdown table of a text."""
+    found = re.search(r"(?:^\|.*\|$\n?)+", text, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"no table in {text[:60]!r}")
+    return found[0].strip()
+
+
+def with_tables(text: str) -> str:
+    """`text` with the tables between its marks made anew.
+
+    Raises:
+        ValueError: a mark names a section that the report does not have.
+    """
+
+    def made(match: re.Match[str]) -> str:
+        known = fragments(match[1])
+        if match[2] not in known:
+            raise ValueError(f"report:{match[1]}/{match[2]}: no such section; one of {', '.join(known)}")
+        table = first_table(known[match[2]].markdown)
+        return f"<!-- report:{match[1]}/{match[2]} -->\n\n{table}\n\n<!-- /report -->"
+
+    def studied(match: re.Match[str]) -> str:
+        study = importlib.import_module(f"benchmarks.studies.{match[1]}")
+        return f"<!-- study:{match[1]} -->\n\n{study.table(ROOT / study.RESULTS).strip()}\n\n<!-- /study -->"
+
+    return _STUDY.sub(studied, _MARK.sub(made, text))
+
+
+def write_all() -> None:
+    """Write the pages that quote tables; one that would stay the same is not touched."""
+    for name in PAGES:
+        page = DOCS / name
+        text = page.read_text()
+        made = with_tables(text)
+        if made != text:
+            page.write_text(made)
+
+
+if __name__ == "__main__":
+    write_all()

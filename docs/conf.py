@@ -45,7 +45,7 @@ def place_pages(app, docname, source):
     for name in OPTIONAL:
         if not (HERE / f"{name}.md").exists():
             text = re.sub(rf"^(?:{name}|- \[[^\]]*\]\({name}\.md\).*)\n", "", text, flags=re.MULTILINE)
-    named = set(re.findall(r"^(\w+)$", text, re.MULTILINE)) | {"index"}
+    named = set(re.findall(r"^(?:[^<\n]+ <)?(\w+)>?$", text, re.MULTILINE)) | {"index"}
     others = sorted(path.stem for path in HERE.glob("*.md") if path.stem not in named)
     source[0] = text.replace("@others@", "\n".join(others))
 

@@ -219,7 +219,7 @@ def signature(node: Definition) -> str:
         return f"{frozen}class {node.name}{bases}"
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     line = f"def {node.name}({ast.unparse(node.args)}){returns}"
-    if len(line) > 100:
+    if len(line) > 80:
         inside = ",\n    ".join(_arguments(node))
         line = f"def {node.name}(\n    {inside},\n){returns}"
     return "".join(kept) + line

@@ -30,10 +30,10 @@ pytestmark = [
     ),
 ]
 
-# What reaches beyond the right edge of the window, unless it lies in something that scrolls.
+# What reaches beyond the right edge of the window, unless it lies in something of the page that scrolls.
 STICKS_OUT = """(() => {
   const edge = document.documentElement.clientWidth + 1;
-  const scrolls = e => { for (let p = e.parentElement; p && p !== document.body; p = p.parentElement)
+  const scrolls = e => { for (let p = e.parentElement; p && p.tagName !== "ARTICLE"; p = p.parentElement)
     if (/auto|scroll|hidden/.test(getComputedStyle(p).overflowX)) return true; return false; };
   const out = [...document.querySelectorAll("article *")].filter(e => { const b = e.getBoundingClientRect();
     return b.width && b.right > edge && !scrolls(e); })

@@ -3,13 +3,18 @@
 A page holds `<!-- report:demo/stability -->` ... `<!-- /report -->`: the folder of `benchmarks/results` whose
 records are reported on, and the anchor of the section whose table is quoted. For the table of a module of
 `benchmarks.studies` it holds `<!-- study:curriculum -->` ... `<!-- /study -->`.
+
+`python docs/measures.py --figures` also takes the figures of the pages anew, from the report in Chromium.
 """
 
 from __future__ import annotations
 
+import base64
 import importlib
 import re
+import shutil
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +22,8 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.report.__main__ import read_folder
+from benchmarks.report.__main__ import read_folder, write_report
+from benchmarks.report.chromium import Chromium, ChromiumError, find_chromium
 from benchmarks.report.fragment import Fragment, Report
 from benchmarks.report.methods import methods_by_name
 from benchmarks.report.references import default_path, read_references
@@ -25,6 +31,7 @@ from benchmarks.report.sections import SECTIONS
 from benchmarks.report.summary import summarise
 
 PAGES = ("performance_analysis.md", "curriculum.md")
+FIGURES = {"demo-learning.png": ("demo", "answer"), "demo-profiles.png": ("demo", "profiles")}
 _MARK = re.compile(r"<!-- report:(\w+)/([\w-]+) -->.*?<!-- /report -->", re.DOTALL)
 _STUDY = re.compile(r"<!-- study:(\w+) -->.*?<!-- /study -->", re.DOTALL)
 
@@ -78,5 +85,33 @@ def write_all() -> None:
             page.write_text(made)
 
 
+def take_figures() -> None:
+    """Write the first figure of each section in `FIGURES` into `docs/images`.
+
+    Raises:
+        ChromiumError: There is no browser, or it failed.
+    """
+    path = find_chromium()
+    if path is None:
+        raise ChromiumError("no Chromium is installed; on Debian: apt-get install chromium")
+    with Chromium(path) as browser, tempfile.TemporaryDirectory() as folder:
+        for name, (records, anchor) in FIGURES.items():
+            at = Path(folder, records)
+            if not at.exists():
+                shutil.copytree(ROOT / "benchmarks" / "results" / records / "records", at / "records")
+            browser.open(write_report(at))
+            box = browser.evaluate(
+                f"""(() => {{ const figure = document.querySelector("#{anchor} figure.plot");
+                const box = figure.getBoundingClientRect();
+                return {{x: box.x + scrollX, y: box.y + scrollY, width: box.width,
+                height: box.height}}; }})()"""
+            )
+            clip = {**box, "scale": 1}
+            answer = browser.send("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
+            (DOCS / "images" / name).write_bytes(base64.b64decode(answer["data"]))
+
+
 if __name__ == "__main__":
     write_all()
+    if "--figures" in sys.argv[1:]:
+        take_figures()

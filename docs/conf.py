@@ -29,6 +29,7 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
+html_show_search_summary = False  # it would fetch the pages, which browsers refuse for local files
 html_theme_options = {"footer_icons": [], "top_of_page_buttons": []}
 
 # Pages that may be missing from a checkout: the index then leaves out their lines. Any other missing page

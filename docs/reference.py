@@ -6,7 +6,7 @@ there is no such list, if it does not begin with an underscore.
 What is checked, for every public module, class, function and method: it has a docstring; an `Args:` section
 names each parameter, and no other. In the libraries (`STRICT`; the rest are programs) also: where arrays go
 in or out, the text or the annotations give a shape; a function that raises says so; every field of a
-dataclass is told of.
+dataclass is told of, and every parameter of a function that a package exports in its `__init__`.
 """
 
 from __future__ import annotations
@@ -106,10 +106,25 @@ def fields(node: ast.ClassDef) -> list[str]:
 
 def gaps(root: Path = ROOT) -> list[str]:
     """What is missing, a line each: `file:line: name: what`."""
-    return [gap for module in public_modules(root) for gap in _module_gaps(module)]
+    modules = list(public_modules(root))
+    listed = front_door(modules)
+    return [gap for module in modules for gap in _module_gaps(module, listed)]
 
 
-def _module_gaps(module: Module) -> Iterator[str]:
+def front_door(modules: list[Module]) -> set[tuple[str, str]]:
+    """(module, name) of everything that an `__init__` takes from a module and lists in `__all__`."""
+    return {
+        (node.module, alias.name)
+        for module in modules
+        if module.path.name == "__init__.py"
+        for node in module.tree.body
+        if isinstance(node, ast.ImportFrom) and node.module is not None
+        for alias in node.names
+        if (alias.asname or alias.name) in (exported(module.tree) or set())
+    }
+
+
+def _module_gaps(module: Module, listed: set[tuple[str, str]]) -> Iterator[str]:
     if not ast.get_docstring(module.tree):
         yield f"{module.path}:1: {module.name}: the module has no docstring"
     for node in module.definitions():
@@ -122,6 +137,8 @@ def _module_gaps(module: Module) -> Iterator[str]:
                 yield from (f"{module.path}:{method.lineno}: {name}: {what}" for what in found)
         else:
             found = list(_function_gaps(node, False, module.strict))
+            if module.strict and (module.name, node.name) in listed:
+                found += _untold(node)
             yield from (f"{module.path}:{node.lineno}: {node.name}: {what}" for what in found)
 
 
@@ -165,6 +182,13 @@ def _function_gaps(node: Function, method: bool, strict: bool) -> Iterator[str]:
     arrays = [a for a in annotations if _ARRAY.search(a) and "Float[" not in a]
     if arrays and not _SHAPE.search(text):
         yield f"gives no shape for {arrays[0]}"
+
+
+def _untold(node: Function) -> list[str]:
+    text = ast.get_docstring(node) or ""
+    names = [argument.arg for argument in parameters(node, method=False)]
+    silent = [name for name in names if not re.search(rf"\b{name}\b", text)]
+    return [f"says nothing of {', '.join(silent)}"] if silent else []
 
 
 def sections(text: str) -> dict[str, str]:

@@ -227,6 +227,11 @@ def parallel_env(scenario: str | Scenario, **options: Any) -> TeamEnv:
 
 
 def env(scenario: str | Scenario, **options: Any) -> AECEnv[str, Float, Any]:
-    """The same as an agent-environment-cycle environment; observations [O], actions [A]."""
+    """The same as an agent-environment-cycle environment; observations [O], actions [A].
+
+    Args:
+        scenario: the scenario or its id.
+        options: options of the environment, as of `parallel_env`.
+    """
     team: ParallelEnv[str, Float, Any] = TeamEnv(scenario, **options)
     return parallel_to_aec(team)

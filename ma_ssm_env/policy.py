@@ -52,7 +52,7 @@ class ScriptedPolicy:
 
 
 def random_policy(action_size: int) -> ScriptedPolicy:
-    """Uniform actions in [-1, 1]."""
+    """Uniform actions in [-1, 1]: [B, `action_size`]."""
 
     def act(observations: Float, rng: np.random.Generator) -> Float:
         return rng.uniform(-1.0, 1.0, (len(observations), action_size)).astype(np.float32)
@@ -61,7 +61,7 @@ def random_policy(action_size: int) -> ScriptedPolicy:
 
 
 def neutral_policy(action_size: int) -> ScriptedPolicy:
-    """The neutral action, 0 in every field."""
+    """The neutral action, 0 in every field: actions [B, `action_size`]."""
 
     def act(observations: Float, rng: np.random.Generator) -> Float:
         del rng

@@ -358,7 +358,16 @@ class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
 
 
 def single_agent_env(scenario: str | Scenario, num_envs: int | None = None, **options: Any) -> Any:
-    """The single-agent twin of a scenario: a Gymnasium `Env`, or a `VectorEnv` where `num_envs` is given."""
+    """The single-agent twin of a scenario: a Gymnasium `Env`, or a `VectorEnv` where `num_envs` is given.
+
+    Args:
+        scenario: the scenario or its id.
+        num_envs: worlds of the `VectorEnv`; None makes an `Env`.
+        options: options of the environment (`ma_ssm_env.options.Options`).
+
+    Raises:
+        ValueError: an unknown scenario, or an option that does not fit.
+    """
     if num_envs is None:
         return SingleAgentEnv(scenario, **options)
     return SingleAgentVectorEnv(scenario, num_envs, **options)

@@ -30,7 +30,7 @@ class ChangeResponse:
 
 
 def adaptation_gain(episode_values: ArrayLike) -> Interval:
-    """Last inner episode minus the first, [R, K] -> IQM over runs with its interval.
+    """Last inner episode minus the first of `episode_values` [R, K] -> IQM over runs with its interval.
 
     Raises:
         ValueError: another shape, or a single inner episode.

@@ -136,7 +136,7 @@ def bootstrap_difference(
 
 
 def run_weights(runs: int, replicates: int, rng: np.random.Generator) -> Array:
-    """How often each of `runs` runs is drawn, as weights that sum to 1: [replicates, runs].
+    """How often `rng` draws each of `runs` runs, as weights that sum to 1: [replicates, runs].
 
     A statistic that is a mean over runs has as its bootstrap samples these weights times the runs' values.
 

@@ -38,7 +38,7 @@ def interquartile_range(values: ArrayLike) -> float:
 
 
 def drop_after_peak(scores: ArrayLike) -> float:
-    """Highest score of a curve [n] minus its last one, 0 or more.
+    """Highest of the `scores` of a curve [n] minus the last one, 0 or more.
 
     The peak is chosen among noisy checks, so it is biased upwards: a steady method has a small drop,
     not none.

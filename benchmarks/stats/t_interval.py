@@ -50,7 +50,7 @@ def iqm_difference(
 
 
 def difference_p_value(first: Sequence[ArrayLike], second: Sequence[ArrayLike]) -> float:
-    """Two-sided p of no difference, by the same t, from runs [R] of each scenario; NaN with one run.
+    """Two-sided p of no difference of `first` and `second`, runs [R] of each scenario; NaN with one run.
 
     Two constants give 1 where they are equal and 0 where they are not.
     """
@@ -88,7 +88,7 @@ def t_quantile(probability: float, freedom: float) -> float:
 
 
 def t_cdf(value: float, freedom: float) -> float:
-    """P(T <= value): half the regularised incomplete beta function I_x(f/2, 1/2), x = f / (f + t^2)."""
+    """P(T <= value), f = `freedom`: half the incomplete beta function I_x(f/2, 1/2), x = f / (f + t^2)."""
     tail = 0.5 * _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + value * value))
     return 1 - tail if value > 0 else tail
 

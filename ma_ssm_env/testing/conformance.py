@@ -104,6 +104,10 @@ def check_env(
 def check_all(*, horizon: int | None = 8, **options: Any) -> None:
     """`check_env` for every scenario of `SCENARIOS`; goes on past failures, and raises them together.
 
+    Args:
+        horizon: control steps of an inner episode; None for each scenario's own, which is slow.
+        options: options of the environments.
+
     Raises:
         AssertionError: a line for each scenario that fails.
     """

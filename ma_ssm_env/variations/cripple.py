@@ -41,7 +41,14 @@ def working(active: Array) -> Array:
 def cripple(
     groups: tuple[tuple[int, ...], ...], trained: tuple[int, int], held_out: int, paid: Variation
 ) -> Variation:
-    """One of `groups` is dead: numbers `trained[0]` to `trained[1]` in training, `held_out` in `ood`."""
+    """One of `groups` is dead: numbers `trained[0]` to `trained[1]` in training, `held_out` in `ood`.
+
+    Args:
+        groups: numbers of the actuators that die together.
+        trained: first and last group that is dead in training.
+        held_out: the group that is dead in `ood`.
+        paid: the law whose reward is paid.
+    """
     count = 1 + max(i for group in groups for i in group)
     group = Coordinate(
         "dead group",

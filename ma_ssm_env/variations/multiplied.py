@@ -73,18 +73,18 @@ def gravity(stock: Variation = BASE, limit: float = LIMIT) -> Variation:
 
 
 def mass(stock: Variation = BASE, limit: float = LIMIT) -> Variation:
-    """Mass and inertia of every link times 1.5^x, paid as `stock` pays."""
+    """Mass and inertia of every link times 1.5^x, x in [-limit, limit], paid as `stock` pays."""
     return multiplied("Mass", ("body_mass", "body_inertia"), 1.5, "RESeL", stock=stock, limit=limit)
 
 
 def friction(stock: Variation = BASE, limit: float = LIMIT) -> Variation:
-    """Friction of every geom times 1.5^x, paid as `stock` pays."""
+    """Friction of every geom times 1.5^x, x in [-limit, limit], paid as `stock` pays."""
     source = "after VariBAD's rand_param_envs"
     return multiplied("Friction", ("geom_friction",), 1.5, source, stock=stock, limit=limit)
 
 
 def damping(stock: Variation = BASE, limit: float = LIMIT) -> Variation:
-    """Damping of every joint times 1.3^x, paid as `stock` pays."""
+    """Damping of every joint times 1.3^x, x in [-limit, limit], paid as `stock` pays."""
     source = "RESeL, with the base of rand_param_envs"
     return multiplied("Damping", ("dof_damping",), 1.3, source, stock=stock, limit=limit)
 

@@ -68,7 +68,17 @@ def play(
     policy_seed: int = 0,
     **options: Any,
 ) -> Played:
-    """Play `trials` trials of the twin on each of `tasks` [N, k], and keep every reward."""
+    """Play `trials` trials of the twin on each of `tasks` [N, k], and keep every reward.
+
+    Args:
+        scenario: its id.
+        player: who plays the twin.
+        tasks: in the law's units [N, k].
+        trials: trials of each task.
+        seed: of the first world.
+        policy_seed: of the generator that the player samples with.
+        options: of the environment.
+    """
     repeated = np.repeat(np.asarray(tasks, dtype=np.float64), trials, axis=0)
     env = single_agent_env(scenario, len(repeated), **options)
     rng = np.random.default_rng(policy_seed)

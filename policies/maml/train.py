@@ -96,6 +96,12 @@ def maml_ppo(worlds: int, trial_steps: int, inner_steps: int, **changes: Any) ->
 
     With inner steps those of ProMP: no critic (a linear baseline is fitted to each task), full batches, 5
     epochs, clip 0.3. Without, PPO's own.
+
+    Args:
+        worlds: trials of an iteration, over all tasks.
+        trial_steps: control steps of a trial.
+        inner_steps: gradient steps of the adaptation; 0 is multi-task PPO.
+        changes: settings that differ.
     """
     sizes = {"num_worlds": worlds, "rollout": trial_steps, "segment": trial_steps}
     if inner_steps == 0:
@@ -298,7 +304,12 @@ def load(directory: Path) -> MetaTraining:
 def meta_train(
     config: MamlConfig, on_iteration: Callable[[MetaTraining, Mapping[str, float]], None] | None = None
 ) -> MetaTraining:
-    """Meta-train by `config`, from the start."""
+    """Meta-train by `config`, from the start.
+
+    Args:
+        config: the run's settings.
+        on_iteration: called with the run and its metrics after each iteration.
+    """
     run = MetaTraining(config)
     while run.steps < config.steps:
         metrics = run.iterate()

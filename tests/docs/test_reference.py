@@ -84,6 +84,14 @@ def test_programs_need_docstrings_but_no_shapes(tmp_path: Path) -> None:
     assert found(tmp_path, "def f(x: Array): pass", "benchmarks") == ["f: no docstring"]
 
 
+def test_a_function_that_a_package_exports_tells_of_every_parameter(tmp_path: Path) -> None:
+    source = 'def f(kept, silent):\n    """F of kept."""'
+    assert found(tmp_path, source) == []
+    door = '"""A package."""\n\nfrom ma_ssm_env.module import f\n\n__all__ = ["f"]\n'
+    (tmp_path / "ma_ssm_env" / "__init__.py").write_text(door)
+    assert found(tmp_path, source) == ["f: says nothing of silent"]
+
+
 def test_a_module_without_a_docstring_is_a_gap(tmp_path: Path) -> None:
     found(tmp_path, "")
     (tmp_path / "policies" / "bare.py").write_text("x = 1\n")

@@ -224,7 +224,8 @@ def scenario_page(id: str) -> str:
         "## Version history",
         "\n".join(f"- {version}: {why}" for version, why in HISTORY.items() if id.endswith("-" + version)),
     ]
-    return "\n\n".join(part.strip() for part in out if part.strip()) + "\n"
+    # Only line ends are taken off: a law's text may begin with a formula, which its indentation makes code.
+    return "\n\n".join(part.strip("\n") for part in out if part.strip()) + "\n"
 
 
 def own_reward(scenario: Scenario) -> str:

@@ -172,3 +172,10 @@ def test_the_compatibility_page_is_that_of_the_scripts_and_the_last_run():
 def test_the_lines_of_the_twin_page_run():
     (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "twin.md").read_text(), re.S)
     exec(compile(code, "twin.md", "exec"), {})
+
+
+@pytest.mark.parametrize(
+    ("id", "law"), [("Ant-v0", "w_forward v_x"), ("PointDir-v0", "w_speed v . (cos, sin)")]
+)
+def test_a_formula_that_begins_the_text_of_a_law_stays_code(id, law):
+    assert f"\n\n    reward = {law}" in pages.scenario_page(id)

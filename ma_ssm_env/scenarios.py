@@ -1,4 +1,7 @@
-"""The table of scenarios: body x variation, version, defaults. Adding one is a line of `SCENARIOS`."""
+"""The table of scenarios: body x variation, version, defaults. Adding one is a line of `SCENARIOS`.
+
+One that is not part of this package is added to the table by `ma_ssm_env.register_scenario`.
+"""
 
 from __future__ import annotations
 
@@ -136,6 +139,8 @@ SCENARIOS: dict[str, Scenario] = {
     )
 }
 
+_SHIPPED = dict(SCENARIOS)  # what every process knows that imports this package
+
 
 def find_scenario(id: str | Scenario) -> Scenario:
     """The scenario of that id.
@@ -160,5 +165,8 @@ def find_scenario(id: str | Scenario) -> Scenario:
 
 
 def reference(scenario: Scenario) -> str | Scenario:
-    """What a pickle holds of a scenario: its id if the table has it, else the scenario itself."""
-    return scenario.id if SCENARIOS.get(scenario.id) == scenario else scenario
+    """What a pickle holds of a scenario: its id if this package has it, else the scenario itself.
+
+    A scenario that a user registered is whole in a pickle, since another process may not have registered it.
+    """
+    return scenario.id if _SHIPPED.get(scenario.id) == scenario else scenario

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import get_args
+from typing import Any, get_args
 
 import gymnasium as gym
 import pettingzoo
@@ -42,15 +42,18 @@ def register_scenario(scenario: Scenario) -> Scenario:
     """
     if not isinstance(scenario, Scenario):
         raise ValueError(f"{scenario!r}: a ma_ssm_env.scenarios.Scenario is expected")
-    id = scenario.id
+    # From here on nothing is taken for granted that annotations say.
+    id: Any = scenario.id
+    body: Any = scenario.body
+    law: Any = scenario.variation
     if not isinstance(id, str) or not _ID.fullmatch(id):
         raise ValueError(
             f"{id!r}: the id of a scenario is letters and digits, then its version: PointDrift-v0"
         )
-    if not isinstance(scenario.body, Body) or not isinstance(scenario.variation, Variation):
+    if not isinstance(body, Body) or not isinstance(law, Variation):
         raise ValueError(
             f"{id}: a Body of ma_ssm_env.bodies and a Variation of ma_ssm_env.variations are expected, not "
-            f"{scenario.body!r} and {scenario.variation!r}"
+            f"{body!r} and {law!r}"
         )
     if SCENARIOS.get(id, scenario) != scenario:
         raise ValueError(f"{id}: another scenario has this id; give yours another name or a higher version")

@@ -9,7 +9,6 @@ import gymnasium as gym
 import numpy as np
 import pettingzoo
 import pytest
-from pettingzoo.env_registry import registration
 
 import ma_ssm_env
 from ma_ssm_env import SCENARIOS, Scenario, parallel_env, single_agent_env
@@ -154,17 +153,6 @@ def own_scenario(id="PointDrift-v0", **changes):
     law = dataclasses.replace(GOAL, name="Drift", reward=drift_reward, terms=("drift",), place=False)
     given = {"episodes_per_trial": 2, "horizon": 4, "outcome_scale": (-50.0, -5.0), **changes}
     return Scenario(id, BODIES["Point"], law, **given)
-
-
-@pytest.fixture
-def table():
-    """The table and the registries, as they were once the test is over."""
-    kept = [SCENARIOS, gym.registry, registration.parallel_registry, registration.aec_registry]
-    before = [dict(each) for each in kept]
-    yield SCENARIOS
-    for each, old in zip(kept, before, strict=True):
-        each.clear()
-        each.update(old)
 
 
 def test_a_scenario_of_ones_own_is_played_by_its_id(table, assert_identical):

@@ -26,7 +26,7 @@ html_copy_source = False
 html_theme_options = {"footer_icons": [], "top_of_page_buttons": []}
 
 # Pages that the index places itself; all others in this folder are listed under "Methods and records".
-PLACED = ("index", "game", "twin", "pictures", "compatibility")
+PLACED = ("index", "getting_started", "game", "twin", "pictures", "compatibility")
 
 
 def list_other_pages(app, docname, source):

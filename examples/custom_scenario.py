@@ -6,7 +6,8 @@ Takes 40 s of CPU time. `PointDrift-v0` is the body Point under a new law: match
 that nobody sees. What a scenario needs is written in the first half, about 40 lines; the second half asks
 whether it keeps the promises of this package, how hard it is, and whether an agent with memory learns it.
 
-Whoever wants to use it elsewhere writes `import custom_scenario` there: that is what registers it.
+Whoever wants to use it elsewhere writes `import custom_scenario` there: that is what registers it. So do the
+commands, called from Python: `import custom_scenario; policies.evaluate.main(["runs/custom_scenario"])`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Train a team on PointDir, judge it on held-out tasks, film it, and find what its words mean.
 
-    MUJOCO_GL=egl python examples/train_and_render_team.py
+    python examples/train_and_render_team.py
 
-Takes 36 s of CPU time (32 of them train). `MUJOCO_GL=egl` draws without a screen; where nothing can be drawn
+Takes 36 s of CPU time (32 of them train). Where nothing can be drawn (docs/pictures.md says what it takes)
 the example says so and does the rest. Writes into `runs/example_team`: a checkpoint, `trial.svg` (what the
 roles said), `film.svg` (pictures of the body above what was said) and `trial.mp4`.
 """

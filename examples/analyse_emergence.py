@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,10 +78,10 @@ def is_the_whole_more(record: Record, found: Findings) -> str:
     whole = (
         f"Yes: {synergy['value']:.2f} more than its best sub-team."
         if found.holds("synergy (neutral)")
-        else "Not shown: some sub-team does as well, so somebody is not needed."
+        else "Not shown: some sub-team may do as well."
     )
     if found.holds("complementarity (neutral)"):
-        whole += f" But no role does anything alone: {together['value']:.1f} is earned only together."
+        whole += f" {together['value']:.1f} is beyond the sum of what each role adds alone."
     return whole
 
 
@@ -106,8 +107,8 @@ def what_about(record: Record, found: Findings) -> str:
     if task and trial:
         return "About the task and about the trial: words of either would be worse."
     if task:
-        return "About the task alone: words from another trial of the same task would do as well."
-    return "About the trial alone." if trial else "About nothing that earns anything."
+        return "About the task; those of another trial of the same task are not shown to be any worse."
+    return "About the trial alone." if trial else "About nothing that is shown to earn anything."
 
 
 def how_much_said(record: Record, found: Findings) -> str:
@@ -156,7 +157,11 @@ QUESTIONS: dict[str, Callable[[Record, Findings], str]] = {
 def read_aloud(record: Record) -> str:
     """Every question with its answer."""
     found = Findings(record)
-    return "\n\n".join(f"{question}\n  {answer(record, found)}" for question, answer in QUESTIONS.items())
+    parts = []
+    for question, answer in QUESTIONS.items():
+        words = textwrap.fill(answer(record, found), 100, initial_indent="  ", subsequent_indent="  ")
+        parts.append(f"{question}\n{words}")
+    return "\n\n".join(parts)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -70,7 +70,7 @@ def show_conversation(log: TrialLog) -> None:
     """Print what was said in the first steps: what one posts, the others hear a step later, with noise."""
     x, y = np.cos(log.task[0]), np.sin(log.task[0])
     print(f"\nThe direction that paid in this trial was ({x:+.2f}, {y:+.2f}). What was said about it:\n")
-    print("  step   belief as sent   as heard (next step)   prior torque   reward   bits")
+    print("  step   belief as sent   heard after it   prior torque     reward   bits")
     for step in range(min(6, len(log))):
         sent, heard, prior = (log.fields[name][step][:2] for name in ("belief", "received_belief", "prior"))
         reward, bits = log.fields["reward"][step, 0], log.fields["bits"][step, 0]

@@ -170,20 +170,24 @@ def record_of(name):
     [
         (
             "told",
-            ["meta_learning listens to state_modeling", "About the task alone", "more bits earn more"],
+            [
+                "meta_learning listens to state_modeling",
+                "About the task; those of another trial",
+                "more bits earn more",
+            ],
             [],
         ),
         (
             "scripted-deaf",
-            ["Nobody, as far", "About nothing that earns", "the hidden task ("],
+            ["Nobody, as far", "About nothing that is shown to earn", "the hidden task ("],
             ["another task's words"],
         ),
         ("untrained", ["Nobody, as far", "more bits are not shown to help"], ["another task's words"]),
-        ("trained", ["But no role does anything alone", "listens to state_modeling"], []),
+        ("trained", ["beyond the sum of what each role adds alone", "listens to state_modeling"], []),
     ],
 )
 def test_the_committed_controls_are_read_aloud_as_they_are(team, said, not_said, monkeypatch):
-    printed = load("analyse_emergence", monkeypatch).read_aloud(record_of(team))
+    printed = " ".join(load("analyse_emergence", monkeypatch).read_aloud(record_of(team)).split())
     for words in said:
         assert words in printed, printed
     for words in not_said:

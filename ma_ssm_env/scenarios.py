@@ -161,7 +161,7 @@ def find_scenario(id: str | Scenario) -> Scenario:
         )
     near = difflib.get_close_matches(id, SCENARIOS, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(SCENARIOS)} is expected"
-    own = "; one of your own is known once register_scenario was called" if "-v" in id else ""
+    own = " (one of your own is known once register_scenario was called)" if "-v" in id else ""
     raise ValueError(f"{id}: unknown scenario; {hint}{own}")
 
 

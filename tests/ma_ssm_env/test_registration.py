@@ -175,7 +175,7 @@ def test_a_scenario_of_ones_own_is_played_by_its_id(table, assert_identical):
     with pytest.raises(ValueError, match="versions of PointDrift: v0"):
         parallel_env("PointDrift-v1")
     del table["PointDrift-v0"]
-    with pytest.raises(ValueError, match=r"did you mean PointDir-v0\?; one of your own is known"):
+    with pytest.raises(ValueError, match=r"did you mean PointDir-v0\? \(one of your own is known"):
         parallel_env("PointDrift-v0")
 
 

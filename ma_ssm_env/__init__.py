@@ -7,6 +7,7 @@
     twin = ma_ssm_env.single_agent_env("HalfCheetahVel-v0")      # Gymnasium Env
 
 The ids are also in the registries of Gymnasium and PettingZoo, as `ma_ssm/HalfCheetahVel-v0`.
+`register_scenario` adds a scenario of your own to them.
 """
 
 from ma_ssm_env.parallel import TeamEnv, env, parallel_env

@@ -34,8 +34,8 @@ lint: setup ## formatting and lint rules (changes nothing)
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 
-types: setup ## static types of the public packages
-	$(PY) -m mypy --strict ma_ssm_env policies
+types: setup ## static types of the public packages and the examples
+	$(PY) -m mypy --strict ma_ssm_env policies examples
 
 imports: setup ## which package may import which
 	.venv/bin/lint-imports

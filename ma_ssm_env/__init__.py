@@ -7,13 +7,14 @@
     twin = ma_ssm_env.single_agent_env("HalfCheetahVel-v0")      # Gymnasium Env
 
 The ids are also in the registries of Gymnasium and PettingZoo, as `ma_ssm/HalfCheetahVel-v0`.
+`register_scenario` adds a scenario of your own to them.
 """
 
 from ma_ssm_env.parallel import TeamEnv, env, parallel_env
 from ma_ssm_env.policy import Policy, ScriptedPolicy, neutral_policy, random_policy
-from ma_ssm_env.registration import register_all
+from ma_ssm_env.registration import register_all, register_scenario
 from ma_ssm_env.roles import ACTING_ROLES, ROLES
-from ma_ssm_env.scenarios import SCENARIOS
+from ma_ssm_env.scenarios import SCENARIOS, Scenario
 from ma_ssm_env.single_agent import SingleAgentEnv, SingleAgentVectorEnv, single_agent_env
 from ma_ssm_env.team_vector import TeamVectorEnv, vector_env
 from ma_ssm_env.version import __version__
@@ -25,6 +26,7 @@ __all__ = [
     "ROLES",
     "SCENARIOS",
     "Policy",
+    "Scenario",
     "ScriptedPolicy",
     "SingleAgentEnv",
     "SingleAgentVectorEnv",
@@ -35,6 +37,7 @@ __all__ = [
     "neutral_policy",
     "parallel_env",
     "random_policy",
+    "register_scenario",
     "single_agent_env",
     "vector_env",
 ]

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ma_ssm_env.options import TWIN_ONLY, Options
 from ma_ssm_env.parallel import TeamEnv
 from ma_ssm_env.roles import ROLE_TABLE
-from ma_ssm_env.scenarios import reference
+from ma_ssm_env.scenarios import SCENARIOS
 from ma_ssm_env.team import TeamStep
 from ma_ssm_env.team_vector import TeamVectorEnv
 
@@ -234,11 +234,13 @@ class MessageLog:
 
     def _trial(self) -> TrialLog:
         game, world = self._game, self._world
-        known = reference(game.scenario)
-        if not isinstance(known, str):
-            raise ValueError(f"{game.scenario.id}: a log needs a scenario of the table, to be read again")
+        if SCENARIOS.get(game.scenario.id) != game.scenario:
+            raise ValueError(
+                f"{game.scenario.id}: a log needs a scenario of the table, to be read again; "
+                "ma_ssm_env.register_scenario adds one of your own"
+            )
         return TrialLog(
-            scenario=known,
+            scenario=game.scenario.id,
             options=_options(game.options),
             seed=int(game.trials.seeds[world]),
             trial=int(game.trials.trial[world]),

@@ -1,13 +1,15 @@
 """Pictures of a world: the body above, and below it a strip of what the roles say.
 
 MuJoCo draws everything, text included, so no other library is needed. The renderer opens an OpenGL context
-for the first frame and never travels with a pickle. Without a screen, set `MUJOCO_GL=egl` (or `osmesa`)
-before Python starts.
+for the first frame and never travels with a pickle. Without a screen frames are drawn by EGL; `MUJOCO_GL`,
+set before Python starts, names another library (`osmesa`, or `egl` where there is a screen).
 """
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +24,7 @@ from ma_ssm_env.trial import TrialBatch
 WIDTH, HEIGHT = 640, 480
 NO_CONTEXT = (
     "no OpenGL context for rendering; on Debian: apt-get install libegl1 libegl-mesa0 libgl1, "
-    "then set MUJOCO_GL=egl before Python starts (or libosmesa6 and MUJOCO_GL=osmesa)"
+    "and if that is not enough set MUJOCO_GL=egl before Python starts (or libosmesa6 and MUJOCO_GL=osmesa)"
 )
 NO_WINDOW = (
     "render_mode='human': no window could be opened: {why}. Start Python on a desktop (DISPLAY must be set, "
@@ -252,11 +254,19 @@ class _Canvas:
 
 def _open_offscreen() -> Any:
     try:
-        context = mujoco.GLContext(WIDTH, HEIGHT)
+        context = _offscreen_library()(WIDTH, HEIGHT)
         context.make_current()
     except Exception as error:  # each OpenGL library raises its own kind
         raise RuntimeError(NO_CONTEXT) from error
     return context
+
+
+def _offscreen_library() -> Any:
+    """What MUJOCO_GL names; EGL where it names nothing and there is no screen for MuJoCo's default, GLFW."""
+    screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if sys.platform == "linux" and not os.environ.get("MUJOCO_GL") and not screen:
+        return importlib.import_module("mujoco.egl").GLContext
+    return mujoco.GLContext
 
 
 def _open_window() -> Any:

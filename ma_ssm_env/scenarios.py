@@ -1,4 +1,7 @@
-"""The table of scenarios: body x variation, version, defaults. Adding one is a line of `SCENARIOS`."""
+"""The table of scenarios: body x variation, version, defaults. Adding one is a line of `SCENARIOS`.
+
+One that is not part of this package is added to the table by `ma_ssm_env.register_scenario`.
+"""
 
 from __future__ import annotations
 
@@ -136,6 +139,8 @@ SCENARIOS: dict[str, Scenario] = {
     )
 }
 
+_SHIPPED = dict(SCENARIOS)  # what every process knows that imports this package
+
 
 def find_scenario(id: str | Scenario) -> Scenario:
     """The scenario of that id.
@@ -156,9 +161,13 @@ def find_scenario(id: str | Scenario) -> Scenario:
         )
     near = difflib.get_close_matches(id, SCENARIOS, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(SCENARIOS)} is expected"
-    raise ValueError(f"{id}: unknown scenario; {hint}")
+    own = " (one of your own is known once register_scenario was called)" if "-v" in id else ""
+    raise ValueError(f"{id}: unknown scenario; {hint}{own}")
 
 
 def reference(scenario: Scenario) -> str | Scenario:
-    """What a pickle holds of a scenario: its id if the table has it, else the scenario itself."""
-    return scenario.id if SCENARIOS.get(scenario.id) == scenario else scenario
+    """What a pickle holds of a scenario: its id if this package has it, else the scenario itself.
+
+    A scenario that a user registered is whole in a pickle, since another process may not have registered it.
+    """
+    return scenario.id if _SHIPPED.get(scenario.id) == scenario else scenario

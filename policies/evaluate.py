@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -74,7 +75,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("  " + "  ".join(f"{value:.2f}" for value in returns))
         if config.team:
             print(f"nominal bits sent a step: {result['bits']}")
+        if command.split == "test" and not {"horizon", "episodes_per_trial"} & config.options.keys():
+            print("".join(_scale(config.scenario)), end="")
     return 0
+
+
+def _scale(scenario: str) -> Iterator[str]:
+    """What the returns can be held against: the measured reference values, where the scenario has some."""
+    table = json.loads((resources.files("ma_ssm_env") / "references.json").read_text(encoding="utf-8"))
+    names = {"random": "random actions", "blind": "best without knowing the task", "oracle": "shown the task"}
+    known = {name: entry["returns"] for name, entry in table.get(scenario, {}).items() if name in names}
+    if known:
+        yield "for scale, of one agent:\n"
+    for name, words in names.items():
+        if name in known:
+            yield "  " + "  ".join(f"{value:.2f}" for value in known[name]) + f"  {words}\n"
 
 
 if __name__ == "__main__":

@@ -75,7 +75,8 @@ def train(
         config: what to train, on what.
         partners: role -> policy that plays it while the other roles learn (teams): a scripted function, a
             Stable-Baselines3 model, one of our networks. `evaluate` takes the whole team as
-            `players(network) | partners`.
+            `players(network) | partners`. No gradient flows through them: a sender that is to learn the
+            language of partners wants `communication="reinforced"`.
         checkpoints: step counts; `on_checkpoint` is called after the first iteration at or past each, once
             for all that one iteration passed.
         on_start: called once before the first iteration, with the run as it was made or taken up.

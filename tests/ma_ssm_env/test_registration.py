@@ -1,5 +1,7 @@
 """Ids in the registries of Gymnasium and PettingZoo."""
 
+import dataclasses
+import pickle
 import subprocess
 import sys
 
@@ -9,8 +11,13 @@ import pettingzoo
 import pytest
 
 import ma_ssm_env
-from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env
+from ma_ssm_env import SCENARIOS, Scenario, parallel_env, single_agent_env
+from ma_ssm_env.bodies import BODIES
+from ma_ssm_env.message_log import MessageLog, TrialLog
 from ma_ssm_env.registration import register_all
+from ma_ssm_env.scenarios import reference
+from ma_ssm_env.testing import CHECKS, check_env
+from ma_ssm_env.variations import GOAL
 
 
 def test_gym_make(scenario, assert_identical):
@@ -130,3 +137,98 @@ def test_registering_twice_does_nothing():
 def test_registered_names_are_the_scenarios_ids(id):
     assert gym.spec(f"ma_ssm/{id}").kwargs == {"scenario": id}
     assert pettingzoo.spec("parallel", f"ma_ssm/{id}").kwargs == {"scenario": id}
+
+
+# -- scenarios of a user's own ------------------------------------------------------------------------------
+
+
+def drift_reward(body, transition, target):
+    del body
+    off = transition.velocity - target
+    return {"drift": -np.sqrt(np.square(off[:, 0]) + np.square(off[:, 1]))}
+
+
+def own_scenario(id="PointDrift-v0", **changes):
+    """PointGoal's law of places, read as velocities."""
+    law = dataclasses.replace(GOAL, name="Drift", reward=drift_reward, terms=("drift",), place=False)
+    given = {"episodes_per_trial": 2, "horizon": 4, "outcome_scale": (-50.0, -5.0), **changes}
+    return Scenario(id, BODIES["Point"], law, **given)
+
+
+def test_a_scenario_of_ones_own_is_played_by_its_id(table, assert_identical):
+    mine = own_scenario()
+    assert ma_ssm_env.register_scenario(mine) is mine
+    env = parallel_env("PointDrift-v0")
+    assert env.scenario is mine
+    env.reset(seed=0, options={"task": [1.0, 0.0]})
+    *_, infos = env.step({a: np.zeros(env.action_space(a).shape, np.float32) for a in env.agents})
+    # Little has moved after a step from near rest: about 1 m/s is missing to the velocity (1, 0).
+    assert infos["coordinator_0"]["reward_drift"] == pytest.approx(-1.0, abs=0.4)
+    twin = gym.make("ma_ssm/PointDrift-v0")
+    assert_identical(twin.reset(seed=1), single_agent_env(mine).reset(seed=1))
+    assert gym.make_vec("ma_ssm/PointDrift-v0", num_envs=3).num_envs == 3
+    team = pettingzoo.make("parallel", "ma_ssm/PointDrift-v0")
+    assert_identical(team.reset(seed=1), env.reset(seed=1))
+    known = len(gym.registry)
+    assert ma_ssm_env.register_scenario(own_scenario()) == mine  # the same again
+    assert len(gym.registry) == known
+    with pytest.raises(ValueError, match="versions of PointDrift: v0"):
+        parallel_env("PointDrift-v1")
+    del table["PointDrift-v0"]
+    with pytest.raises(ValueError, match=r"did you mean PointDir-v0\? \(one of your own is known"):
+        parallel_env("PointDrift-v0")
+
+
+def test_the_conformance_suite_runs_on_a_scenario_of_ones_own(table):
+    results = check_env(ma_ssm_env.register_scenario(own_scenario()).id, horizon=4)
+    assert set(results) == set(CHECKS)
+    assert set(results.values()) == {"passed"}
+
+
+def test_logs_and_pickles_of_a_scenario_of_ones_own(table, tmp_path, assert_identical):
+    mine = own_scenario()
+    with pytest.raises(ValueError, match="register_scenario adds one of your own"):
+        play_a_trial(parallel_env(mine))
+    ma_ssm_env.register_scenario(mine)
+    log = play_a_trial(parallel_env("PointDrift-v0"))
+    log.save(tmp_path / "trial.npz")
+    again = TrialLog.load(tmp_path / "trial.npz")
+    assert len(list(again.replay())) == 8
+    again.draw(tmp_path / "trial.svg")
+    assert "PointDrift-v0" in (tmp_path / "trial.svg").read_text()
+    # A process that never registered it can still read the environment.
+    env = parallel_env("PointDrift-v0")
+    stored = pickle.dumps(env)
+    del table["PointDrift-v0"]
+    assert_identical(pickle.loads(stored).reset(seed=3), env.reset(seed=3))
+    assert reference(SCENARIOS["PointDir-v0"]) == "PointDir-v0"
+
+
+def play_a_trial(env):
+    log = MessageLog(env)
+    env.reset(seed=0)
+    while env.agents:
+        env.step({agent: np.zeros(env.action_space(agent).shape, np.float32) for agent in env.agents})
+    return log.trials[0]
+
+
+@pytest.mark.parametrize(
+    ("mine", "message"),
+    [
+        ("PointDrift-v0", "'PointDrift-v0': a ma_ssm_env.scenarios.Scenario is expected"),
+        (own_scenario("Point Drift"), "'Point Drift': the id of a scenario is letters and digits, then"),
+        (own_scenario("PointDrift"), "'PointDrift': the id"),
+        (own_scenario("PointDir-v0"), "PointDir-v0: another scenario has this id; .* a higher version"),
+        (own_scenario(horizon=0), "horizon is 0; a whole number of at least 1"),
+        (own_scenario(episodes_per_trial=2.0), "episodes_per_trial is 2.0"),
+        (own_scenario(outcome_scale=(1.0, 1.0)), r"outcome_scale is \(1.0, 1.0\); .* the lower first"),
+        (own_scenario(outcome_scale=(0.0, float("inf"))), "outcome_scale"),
+        (own_scenario(feedback="often"), "feedback is 'often'; one of step, episode, none is expected"),
+        (dataclasses.replace(own_scenario(), body="Point"), "a Body of ma_ssm_env.bodies .* not 'Point'"),
+    ],
+)
+def test_what_cannot_be_registered_is_refused_and_leaves_nothing_behind(mine, message, table):
+    before = dict(table), dict(gym.registry)
+    with pytest.raises(ValueError, match=message):
+        ma_ssm_env.register_scenario(mine)
+    assert (dict(table), dict(gym.registry)) == before

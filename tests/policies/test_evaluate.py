@@ -1,5 +1,6 @@
 """`python -m policies.evaluate` says what `evaluate` finds."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+import ma_ssm_env
 from ma_ssm_env.evaluation import evaluate
 from policies import checkpoint
 from policies.config import TrainConfig
@@ -84,3 +86,23 @@ def test_a_split_that_the_scenario_lacks_is_an_error(
     _checkpoint(tmp_path, False)
     assert main([str(tmp_path), "--split", "ood"]) == 2
     assert "split 'ood'" in capsys.readouterr().err
+
+
+def test_returns_are_shown_beside_the_reference_values(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _checkpoint(tmp_path, False)
+    assert main([str(tmp_path), "--trials", "1"]) == 0
+    assert "for scale" not in capsys.readouterr().out, "of another horizon"
+    network, config, _ = checkpoint.load(tmp_path)
+    checkpoint.save(tmp_path, network, dataclasses.replace(config, options={}), 77)
+    assert main([str(tmp_path), "--trials", "1"]) == 0
+    *_, head, random, blind, oracle = capsys.readouterr().out.splitlines()
+    assert head == "for scale, of one agent:"
+    known = json.loads((Path(ma_ssm_env.__file__).parent / "references.json").read_text())["PointDir-v0"]
+    lines = {"random": random, "blind": blind, "oracle": oracle}
+    for name, line in lines.items():
+        assert line.split()[:2] == [f"{value:.2f}" for value in known[name]["returns"]]
+    assert oracle.endswith("  shown the task")
+    assert main([str(tmp_path), "--trials", "1", "--split", "validation"]) == 0
+    assert "for scale" not in capsys.readouterr().out, "the references are of the test tasks"

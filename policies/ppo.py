@@ -34,6 +34,7 @@ from policies.forecast import mean_squared_error
 from policies.normaliser import ReturnScale
 from policies.returns import generalised_advantages
 from policies.rollout import Rollout
+from policies.surrogate import clipped_surrogate
 from policies.team import BELIEF, SENDER, TeamNetwork
 from policies.tensor_store import arrays_of, tensors_of
 
@@ -279,41 +280,36 @@ class Ppo:
         network, config = self.network, self.config
         observations = dict(batch.observations)
         features: list[Tensor] = []
-        surrogate = torch.zeros((), device=batch.starts.device)
-        entropy = torch.zeros_like(surrogate)
         forecast_losses: list[Tensor] = []
-        kls, clipped, belief_size = [], [], 0.0
+        means: dict[str, Tensor] = {}  # of the roles that have a surrogate
+        belief_size = 0.0
         counted = _counted(batch.advantages, batch.active)
         advantages = (batch.advantages - counted.mean()) / (counted.std() + 1e-8)
         for role in network.roles:  # the sender is first in the order of roles
             actor = network.actor(role)
-            means, feature = actor.normalised_sequence(observations[role], batch.starts, batch.memories[role])
+            mean, feature = actor.normalised_sequence(observations[role], batch.starts, batch.memories[role])
             features.append(feature.detach())
             if actor.forecast_horizon:
                 targets, valid = actor.normalised_forecast_targets(observations[role])
                 forecast_losses.append(mean_squared_error(actor.forecast(feature), targets, valid))
             if self.differentiable and role == SENDER:
-                belief = straight_through_clip(means + torch.exp(actor.log_std) * batch.noise[role])
-                belief_size = float(means.detach().abs().mean())
+                belief = straight_through_clip(mean + torch.exp(actor.log_std) * batch.noise[role])
+                belief_size = float(mean.detach().abs().mean())
                 self._send(belief, batch, observations)
-                continue
-            log_ratio = actor.log_prob(means, batch.actions[role]) - batch.log_probs[role]
-            ratio = torch.exp(log_ratio)
-            bounded = ratio.clamp(1.0 - config.clip, 1.0 + config.clip)
-            surrogate = surrogate - _mean(
-                torch.minimum(ratio * advantages, bounded * advantages), batch.active
-            )
-            entropy = entropy + actor.entropy()
-            with torch.no_grad():
-                kls.append(float(_mean(ratio - 1.0 - log_ratio, batch.active)))
-                clipped.append(float(_mean(((ratio - 1.0).abs() > config.clip).float(), batch.active)))
+            else:
+                means[role] = mean
+        surrogate, kls, clipped = self._surrogate(batch, means, advantages)
+        loss = surrogate
         value_loss = torch.zeros_like(surrogate)
         if config.value:
             values, _ = network.critic.normalised(
                 batch.states, features, batch.starts, batch.memories["critic"]
             )
             value_loss = _mean((values - batch.returns).square(), batch.active)
-        loss = surrogate + config.value * value_loss - config.entropy * entropy
+            loss = loss + config.value * value_loss
+        if config.entropy:
+            entropies = torch.stack([network.actor(role).entropy() for role in means])
+            loss = loss - config.entropy * entropies.sum()
         for forecast_loss in forecast_losses:
             loss = loss + config.forecast * forecast_loss
         return loss, {
@@ -324,6 +320,29 @@ class Ppo:
             "clip_fraction": sum(clipped) / max(1, len(clipped)),
             "belief_size": belief_size,
         }
+
+    def _surrogate(
+        self, batch: Segments, means: dict[str, Tensor], advantages: Tensor
+    ) -> tuple[Tensor, list[float], list[float]]:
+        """Sum of the surrogates of the roles in `means`; their KLs and shares of clipped ratios."""
+        if not means:
+            return torch.zeros((), device=advantages.device), [], []
+        count = advantages.numel()
+        if batch.active is None:
+            weights = advantages.new_full((count,), 1.0 / count)
+        else:
+            weights = (batch.active / batch.active.sum().clamp(min=1)).flatten()
+        found = clipped_surrogate(
+            torch.cat(list(means.values()), -1).flatten(0, 1),
+            torch.cat([self.network.actor(role).log_std for role in means]),
+            torch.cat([batch.actions[role] for role in means], -1).flatten(0, 1),
+            torch.stack([batch.log_probs[role] for role in means], -1).flatten(0, 1),
+            advantages.flatten(),
+            weights,
+            tuple(mean.shape[-1] for mean in means.values()),
+            self.config.clip,
+        )
+        return found.loss, found.kl.tolist(), found.clipped.tolist()
 
     def _send(self, belief: Tensor, batch: Segments, observations: dict[str, Tensor]) -> None:
         """Put what comes of `belief` into the receivers' observations, with its gradient.

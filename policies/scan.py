@@ -23,6 +23,7 @@ Axes: `T` time, `B` worlds, `P` states.
 
 # ruff: noqa: F722  (the shapes in annotations are jaxtyping's, not forward references)
 
+import itertools
 from functools import cache
 from typing import Any, final
 
@@ -30,7 +31,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["complex_diagonal_scan", "diagonal_scan", "selective_scan"]
+__all__ = ["Recurrence", "complex_diagonal_scan", "diagonal_scan", "selective_scan"]
 
 # Numbers in a step, B * P, beyond which the additional pass of `_chunked` costs more than the calls it saves.
 _LARGEST_CHUNKED_STEP = 2048
@@ -56,7 +57,7 @@ def diagonal_scan(
     Returns:
         The state after each step.
     """
-    return _scan(decay, inputs, keep, initial, _Recurrence(varying=False, paired=False))
+    return _scan(decay, inputs, keep, initial, Recurrence(varying=False, paired=False))
 
 
 def complex_diagonal_scan(
@@ -66,7 +67,7 @@ def complex_diagonal_scan(
     initial: Float[Tensor, "B P"],
 ) -> Float[Tensor, "T B P"]:
     """`diagonal_scan` of P / 2 complex states; last axes hold (re, im, re, im, ...), P even."""
-    return _scan(decay, inputs, keep, initial, _Recurrence(varying=False, paired=True))
+    return _scan(decay, inputs, keep, initial, Recurrence(varying=False, paired=True))
 
 
 def selective_scan(
@@ -79,11 +80,11 @@ def selective_scan(
 
     `keep` has as many axes as `inputs`, those of the states of size 1.
     """
-    return _scan(decay, inputs, keep, initial, _Recurrence(varying=True, paired=False))
+    return _scan(decay, inputs, keep, initial, Recurrence(varying=True, paired=False))
 
 
 @final
-class _Recurrence:
+class Recurrence:
     """What is fixed for one call of a scan.
 
     Attributes:
@@ -101,39 +102,66 @@ class _Recurrence:
             self._resets = frozenset((keep != 1).flatten(1).any(1).nonzero().flatten().tolist())
         return self._resets
 
-    def forwards(self, decay: Tensor, inputs: Tensor, keep: Tensor, initial: Tensor) -> Tensor:
-        """States h_t = a_t keep_t h_{t-1} + u_t."""
-        states = torch.empty_like(inputs, memory_format=torch.contiguous_format)
-        resets, decays = self.resets(keep), self._steps(decay, len(inputs))
-        state = self._native(initial)
+    def of(self, steps: slice) -> "Recurrence":
+        """The same for some of the steps, whose resets have been found with those of all."""
+        if self._resets is None or (steps.start == 0 and not self._resets):
+            return self
+        part = Recurrence(self.varying, self.paired)
+        part._resets = frozenset(t - steps.start for t in self._resets if steps.start <= t < steps.stop)
+        return part
+
+    def forwards(
+        self, decay: Tensor, inputs: Tensor, keep: Tensor, initial: Tensor, states: Tensor
+    ) -> Tensor:
+        """States h_t = a_t keep_t h_{t-1} + u_t, into `states`, which may be `inputs`."""
+        resets = self.resets(keep)
+        state = self._native(keep[0] * initial if 0 in resets else initial)
+        out = self._native(states)
+        given = out if states is inputs else self._native(inputs)
         chunk = self._chunk(inputs, resets)
         if chunk:
-            state = keep[0] * state if 0 in resets else state
-            _chunked(self._native(decay), self._native(inputs), state, self._native(states), chunk)
+            _chunked(self._native(decay), given, state, out, chunk)
             return states
-        rows = zip(decays, self._native(inputs).unbind(0), self._native(states).unbind(0), strict=True)
-        for t, (a, now, out) in enumerate(rows):
-            if t in resets:
+        rows = zip(self._steps(decay, len(inputs)), given.unbind(0), out.unbind(0), strict=True)
+        for t, (a, now, row) in enumerate(rows):
+            if t in resets and t:
                 state = keep[t] * state
-            state = torch.addcmul(now, a, state, out=out)
+            state = torch.addcmul(now, a, state, out=row)
         return states
 
-    def backwards(self, decay: Tensor, arriving: Tensor, keep: Tensor) -> Tensor:
-        """Totals G_t = g_t + a_{t+1} keep_{t+1} G_{t+1}."""
-        totals = torch.empty_like(arriving, memory_format=torch.contiguous_format)
-        resets, decays = self.resets(keep), self._steps(decay, len(arriving))
+    def backwards(self, decay: Tensor, arriving: Tensor, keep: Tensor, totals: Tensor) -> Tensor:
+        """Totals G_t = g_t + a_{t+1} keep_{t+1} G_{t+1}, into `totals`, which may be `arriving`."""
+        resets = self.resets(keep)
+        out = self._native(totals)
+        given = out if totals is arriving else self._native(arriving)
         chunk = self._chunk(arriving, resets)
         if chunk:
-            come, last = self._native(arriving), self._native(torch.zeros_like(arriving[0]))
-            _chunked(self._native(decay), come, last, self._native(totals), chunk, reverse=True)
+            _chunked(self._native(decay), given, None, out, chunk, reverse=True)
             return totals
-        given, rows = self._native(arriving).unbind(0), self._native(totals).unbind(0)
-        total = rows[-1].copy_(given[-1])
+        decays, come, rows = self._steps(decay, len(arriving)), given.unbind(0), out.unbind(0)
+        total = rows[-1].copy_(come[-1])
         for t in range(len(rows) - 2, -1, -1):
             if t + 1 in resets:
                 total = keep[t + 1] * total
-            total = torch.addcmul(given[t], decays[t + 1], total, out=rows[t])
+            total = torch.addcmul(come[t], decays[t + 1], total, out=rows[t])
         return totals
+
+    def ends(
+        self, decay: Tensor, totals: Tensor, states: Tensor, keep: Tensor, initial: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Gradients of the decay and of the initial state, where nobody differentiates them."""
+        resets = self.resets(keep)
+        first = keep[0] * totals[0] if 0 in resets else totals[0]
+        terms = self.times_conjugate_at_once(totals[1:], states[:-1])
+        for t in resets - {0}:
+            terms[t - 1] *= keep[t]
+        at_first = self.times_conjugate(first, initial)
+        if self.varying:
+            to_decay = self.summed(torch.cat((at_first[None], terms)), decay)
+        else:
+            to_decay = self.summed(terms, decay).add_(self.summed(at_first, decay))
+        # a * first, as a product with the conjugate of the conjugate.
+        return to_decay, self.times_conjugate(first, decay[0] if self.varying else decay)
 
     def _chunk(self, inputs: Tensor, resets: frozenset[int]) -> int:
         """Length of the chunks that a sequence is cut into, or 0 where it is run step by step."""
@@ -182,34 +210,46 @@ def _chunk_length(time: int) -> int:
 
 
 def _chunked(
-    decay: Tensor, inputs: Tensor, initial: Tensor, out: Tensor, length: int, *, reverse: bool = False
+    decay: Tensor, inputs: Tensor, initial: Tensor | None, out: Tensor, length: int, *, reverse: bool = False
 ) -> None:
     """h_t = a h_{t-1} + u_t without resets, into `out`; with `reverse`, backwards in time.
 
     With few worlds a step costs its call, not its arithmetic. So T / C chunks of C steps run side by side,
     from zero, then one pass carries what each chunk leaves into the next, and what was carried into a chunk
-    decays through it: C + T / C calls instead of T, and one more multiply-add a number.
+    decays through it: C + T / C calls instead of T, and one more multiply-add a number. `initial` of None
+    is zero; `out` may be `inputs`.
     """
-    chunks = (-1, length, *inputs.shape[1:])
-    h = out.view(chunks)  # [K, C, B, P]
+    numbers = inputs[0].numel()
+    # The decay of every number of a step, so that one call runs over long rows.
+    every = decay.expand(inputs.shape[1:]).reshape(numbers)
+    h = out.view(-1, length, numbers)  # [K, C, B * P]
     turn = -1 if reverse else 1
-    given, rows = inputs.reshape(chunks).unbind(1)[::turn], h.unbind(1)[::turn]  # by step: [K, B, P]
-    rows[0].copy_(given[0])
+    rows = h.unbind(1)[::turn]
+    given = rows if out is inputs else inputs.reshape(h.shape).unbind(1)[::turn]
+    if out is not inputs:
+        rows[0].copy_(given[0])
     for now, before, after in zip(given[1:], rows, rows[1:], strict=False):
-        torch.addcmul(now, decay, before, out=after)
-    counts = torch.arange(1, length + 1, device=decay.device).view(-1, *(1,) * decay.ndim)
-    powers = decay**counts  # a^1 to a^C [C, P]
-    carried = torch.empty_like(rows[0])
-    carries, left = carried.unbind(0)[::turn], rows[-1].unbind(0)[::turn]
-    carries[0].copy_(initial)
-    for leaves, carry, on in zip(left, carries, carries[1:], strict=False):
-        torch.addcmul(leaves, powers[-1], carry, out=on)
-    between = (1,) * (inputs.ndim - 1 - decay.ndim)
-    powers = powers.flip(0) if reverse else powers
-    h.addcmul_(powers.view(length, *between, *decay.shape), carried.unsqueeze(1))
+        torch.addcmul(now, every, before, out=after)
+    powers = every ** _counts(length, decay.device)  # a^1 to a^C [C, B * P]
+    ends = rows[-1].unbind(0)[::turn]
+    if initial is not None:
+        first = initial.reshape(numbers)
+        h[0].addcmul_(powers, first)
+    for before, after in itertools.pairwise(ends):
+        after.addcmul_(powers[-1], before)
+    if reverse:
+        h[:-1, 1:].addcmul_(powers[:-1].flip(0), h[1:, :1])
+    else:
+        h[1:, :-1].addcmul_(powers[:-1], h[:-1, -1:])
 
 
-def _scan(decay: Tensor, inputs: Tensor, keep: Tensor, initial: Tensor, law: _Recurrence) -> Tensor:
+@cache
+def _counts(length: int, device: torch.device) -> Tensor:
+    """1 to `length`, as a column."""
+    return torch.arange(1, length + 1, device=device)[:, None]
+
+
+def _scan(decay: Tensor, inputs: Tensor, keep: Tensor, initial: Tensor, law: Recurrence) -> Tensor:
     states: Tensor = _Forwards.apply(decay, inputs, keep.detach(), initial, law)  # type: ignore[no-untyped-call]
     return states
 
@@ -229,19 +269,20 @@ class _Forwards(torch.autograd.Function):
     """States h from (a, u, keep, h_{-1})."""
 
     @staticmethod
-    def forward(decay: Tensor, inputs: Tensor, keep: Tensor, initial: Tensor, law: _Recurrence) -> Tensor:
-        return law.forwards(decay, inputs, keep, initial)
+    def forward(decay: Tensor, inputs: Tensor, keep: Tensor, initial: Tensor, law: Recurrence) -> Tensor:
+        states = torch.empty_like(inputs, memory_format=torch.contiguous_format)
+        return law.forwards(decay, inputs, keep, initial, states)
 
     @staticmethod
     def setup_context(
-        ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Tensor, _Recurrence], output: Tensor
+        ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Tensor, Recurrence], output: Tensor
     ) -> None:
         decay, _, keep, initial, ctx.law = inputs
         ctx.save_for_backward(decay, keep, initial, output)
 
     @staticmethod
     def backward(ctx: Any, arriving: Tensor) -> tuple[Tensor, Tensor, None, Tensor | None, None]:
-        law: _Recurrence = ctx.law
+        law: Recurrence = ctx.law
         decay, keep, initial, states = ctx.saved_tensors
         conjugate = law.conjugate(decay)
         if torch.is_grad_enabled():  # someone will differentiate this backward
@@ -250,16 +291,10 @@ class _Forwards(torch.autograd.Function):
             before = keep * torch.cat((initial[None], states[:-1]))
             grad_decay = law.summed(law.times_conjugate(totals, before), decay)
         else:
-            totals = law.backwards(conjugate, arriving, keep)
-            first = keep[0] * totals[0]
-            terms = law.times_conjugate_at_once(totals[1:], states[:-1])
-            for t in law.resets(keep) - {0}:
-                terms[t - 1] *= keep[t]
-            at_first = law.times_conjugate(first, initial)
-            if law.varying:
-                grad_decay = law.summed(torch.cat((at_first[None], terms)), decay)
-            else:
-                grad_decay = law.summed(terms, decay) + law.summed(at_first[None], decay)
+            totals = torch.empty_like(arriving, memory_format=torch.contiguous_format)
+            law.backwards(conjugate, arriving, keep, totals)
+            grad_decay, grad_initial = law.ends(decay, totals, states, keep, initial)
+            return grad_decay, totals, None, grad_initial if ctx.needs_input_grad[3] else None, None
         if not ctx.needs_input_grad[3]:
             return grad_decay, totals, None, None, None
         # a * first, as a product with the conjugate of the conjugate.
@@ -274,7 +309,7 @@ class _Forwards(torch.autograd.Function):
         inputs: Tensor,
         keep: Tensor,
         initial: Tensor,
-        law: _Recurrence,
+        law: Recurrence,
     ) -> tuple[Tensor, int]:
         states: Tensor = _Forwards.apply(  # type: ignore[no-untyped-call]
             _aligned(decay, in_dims[0]),
@@ -291,17 +326,18 @@ class _Backwards(torch.autograd.Function):
     """Totals G from (a, g, keep)."""
 
     @staticmethod
-    def forward(decay: Tensor, arriving: Tensor, keep: Tensor, law: _Recurrence) -> Tensor:
-        return law.backwards(decay, arriving, keep)
+    def forward(decay: Tensor, arriving: Tensor, keep: Tensor, law: Recurrence) -> Tensor:
+        totals = torch.empty_like(arriving, memory_format=torch.contiguous_format)
+        return law.backwards(decay, arriving, keep, totals)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, _Recurrence], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Recurrence], output: Tensor) -> None:
         decay, _, keep, ctx.law = inputs
         ctx.save_for_backward(decay, keep, output)
 
     @staticmethod
     def backward(ctx: Any, arriving: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        law: _Recurrence = ctx.law
+        law: Recurrence = ctx.law
         decay, keep, totals = ctx.saved_tensors
         sums = _Forwards.apply(  # type: ignore[no-untyped-call]
             law.conjugate(decay), arriving, keep, torch.zeros_like(arriving[0]), law
@@ -318,7 +354,7 @@ class _Backwards(torch.autograd.Function):
         decay: Tensor,
         arriving: Tensor,
         keep: Tensor,
-        law: _Recurrence,
+        law: Recurrence,
     ) -> tuple[Tensor, int]:
         totals: Tensor = _Backwards.apply(  # type: ignore[no-untyped-call]
             _aligned(decay, in_dims[0]),

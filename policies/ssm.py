@@ -32,6 +32,7 @@ __all__ = [
     "ring_log_steps",
     "unit_variance_gain",
     "zero_order_hold",
+    "zero_order_hold_slope",
 ]
 
 HIPPO_RATE: Final = 0.5
@@ -63,6 +64,15 @@ def zero_order_hold(log_rate: Float[Tensor, " P"], log_step: Float[Tensor, " P"]
     """
     exponent = torch.exp(torch.clamp(log_rate + log_step, _LOG_EXPONENT_MIN, _LOG_EXPONENT_MAX))
     return torch.exp(-exponent)
+
+
+def zero_order_hold_slope(
+    log_rate: Float[Tensor, " P"], log_step: Float[Tensor, " P"], decay: Float[Tensor, " P"]
+) -> Float[Tensor, " P"]:
+    """Derivative of `decay`, `zero_order_hold` of the two logarithms, by either of them."""
+    total = log_rate + log_step
+    clamped = torch.clamp(total, _LOG_EXPONENT_MIN, _LOG_EXPONENT_MAX)
+    return torch.exp(clamped) * decay * (clamped == total) * -1.0
 
 
 def unit_variance_gain(decay: Float[Tensor, " P"]) -> Float[Tensor, " P"]:

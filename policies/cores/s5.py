@@ -22,7 +22,7 @@ from policies.cores.core import (
     scaled_normal,
     tanh_linear,
 )
-from policies.scan import complex_diagonal_scan, diagonal_scan
+from policies.cores.s5_block import BlockWeights, composed_block, held, mix, s5_block
 
 __all__ = ["S5"]
 
@@ -43,18 +43,13 @@ class S5(Core):
 
     def forward(self, inputs: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """See `Core.forward`."""
-        time, batch = starts.shape
         keep = (1.0 - starts)[..., None]  # [T, B, 1]
         stream = torch.tanh(self.encoder(inputs.flatten(0, 1)))  # [T * B, D]
         last = []
         for block, before in zip(self._blocks(), torch.split(memory, self.state_size, 1), strict=True):
-            decay, matrix = block.discretised()
-            normed, drive = block.drive(stream, matrix)
-            scan = complex_diagonal_scan if block.complex else diagonal_scan
-            states = scan(decay, drive.view(time, batch, -1), keep, before)  # [T, B, P]
-            last.append(states[-1])
-            stream = block.read(stream, normed, states.flatten(0, 1))
-        return stream.view(time, batch, -1), torch.cat(last, 1)
+            stream, after = block(stream, keep, before)
+            last.append(after)
+        return stream.view(*starts.shape, -1), last[0] if len(last) == 1 else torch.cat(last, 1)
 
     def step(self, inputs: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """See `Core.step`."""
@@ -65,16 +60,21 @@ class S5(Core):
         return partial(self._step, [(block, *block.discretised()) for block in self._blocks()])
 
     def _step(
-        self, blocks: list[tuple["_S5Block", Tensor, Tensor]], inputs: Tensor, starts: Tensor, memory: Tensor
+        self,
+        blocks: list[tuple["_S5Block", Tensor, BlockWeights]],
+        inputs: Tensor,
+        starts: Tensor,
+        memory: Tensor,
     ) -> tuple[Tensor, Tensor]:
         parts = torch.split(cleared(memory, starts), self.state_size, 1)
         stream = torch.tanh(self.encoder(inputs))
         last = []
-        for (block, decay, matrix), before in zip(blocks, parts, strict=True):
-            normed, drive = block.drive(stream, matrix)
+        for (block, decay, weights), before in zip(blocks, parts, strict=True):
+            normed = block.normed(stream)
+            drive = functional.linear(normed, weights.input_matrix)
             state = _turned(drive, decay, before) if block.complex else torch.addcmul(drive, decay, before)
             last.append(state)
-            stream = block.read(stream, normed, state)
+            stream = mix(stream, normed, state, weights)
         return stream, torch.cat(last, 1)
 
     def memory_parameters(self) -> list[nn.Parameter]:
@@ -117,30 +117,33 @@ class _S5Block(nn.Module):
         turning = [self.frequency] if self.complex else []
         return [self.log_rate, *turning, self.log_step]
 
-    def discretised(self) -> tuple[Tensor, Tensor]:
-        """Decay a [P], and sqrt(1 - |a|^2) B [P, D]."""
+    def discretised(self) -> tuple[Tensor, BlockWeights]:
+        """Decay a [P], and what the block multiplies with, the states' gains in its input matrix."""
+        # The gain scales the matrix and not its product, which is T * B / D times as large.
         if self.complex:
             decay = ssm.complex_zero_order_hold(self.log_rate, self.frequency, self.log_step)
             gain = ssm.complex_unit_variance_gain(self.log_rate, self.log_step)
+            matrix = self.input_matrix * gain[:, None]
         else:
-            decay = ssm.zero_order_hold(self.log_rate, self.log_step)
-            gain = ssm.unit_variance_gain(decay)
-        # The gain scales the matrix and not its product, which is T * B / D times as large.
-        return decay, self.input_matrix * gain[:, None]
+            decay, matrix = held(self.log_rate, self.log_step, self.input_matrix)
+        norm = self.norm
+        gate = (self.gate_weight, self.gate_bias)
+        return decay, BlockWeights(norm.weight, norm.bias, matrix, self.output_matrix, self.skip, *gate)
 
-    def drive(self, stream: Float[Tensor, "N D"], matrix: Tensor) -> tuple[Tensor, Tensor]:
-        """Normed stream z [N, D], and the states' inputs `matrix` z [N, P]."""
-        normed = layer_norm(self.norm, stream)
-        return normed, functional.linear(normed, matrix)
+    def normed(self, stream: Float[Tensor, "N D"]) -> Float[Tensor, "N D"]:
+        """The normed stream, z = LayerNorm(x)."""
+        return layer_norm(self.norm, stream)
 
-    def read(
-        self, stream: Float[Tensor, "N D"], normed: Float[Tensor, "N D"], states: Float[Tensor, "N P"]
-    ) -> Float[Tensor, "N D"]:
-        """The block's output from its states."""
-        mixed = functional.gelu(
-            torch.addmm(normed * self.skip, states, self.output_matrix.t()), approximate="tanh"
-        )
-        return stream + functional.glu(functional.linear(mixed, self.gate_weight, self.gate_bias), 1)
+    def forward(
+        self, stream: Float[Tensor, "N D"], keep: Float[Tensor, "T B 1"], before: Float[Tensor, "B P"]
+    ) -> tuple[Float[Tensor, "N D"], Float[Tensor, "B P"]]:
+        """The block's output for a sequence, and the state after it."""
+        decay, weights = self.discretised()
+        if torch._C._are_functorch_transforms_active():  # torch.func wants operations that it can transform
+            return composed_block(
+                stream, keep, before, decay, weights, self.normed(stream), complex_poles=self.complex
+            )
+        return s5_block(stream, keep, before, decay, weights, eps=self.norm.eps, complex_poles=self.complex)
 
 
 def _turned(drive: Tensor, decay: Tensor, before: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Recorded trials: who saw, did and was paid what, as arrays in one file that everyone can read.
+"""Recorded trials: who saw, did and was paid what, in one file that everyone can read.
 
     recorded = record("PointDir-v0", players, trials=16, seed=0)   # any players of the policy protocol
     recorded.save("trials.npz")
@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ma_ssm_env.commands import exit_with
 from ma_ssm_env.controls import team_vector_env, twin_vector_env
 from ma_ssm_env.parallel import TeamEnv
 from ma_ssm_env.play import from_checkpoint, named_players
@@ -452,4 +453,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

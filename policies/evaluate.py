@@ -12,6 +12,7 @@ from typing import Annotated
 import torch
 import tyro
 
+from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.variations import Split
 from policies import checkpoint
@@ -78,4 +79,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

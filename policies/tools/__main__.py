@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from ma_ssm_env.commands import exit_with
 from policies.tools import TOOLS, ToolError
 
 
@@ -63,4 +64,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

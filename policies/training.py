@@ -27,6 +27,7 @@ class Training:
 
     Attributes:
         config: what is trained, on what.
+        game: the worlds.
         network: the networks.
         steps: control steps that were taken.
         history: metrics of every iteration, "steps" among them.
@@ -56,7 +57,7 @@ class Training:
         self.config = config
         self.steps = 0
         self.history: list[dict[str, float]] = []
-        game = Game(
+        self.game = game = Game(
             config.scenario,
             config.ppo.num_worlds,
             config.team,

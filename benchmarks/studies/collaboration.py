@@ -1,7 +1,7 @@
 """What each mode of collaboration is worth: `python -m benchmarks.studies.collaboration run --seeds 0 1 2`.
 
-The team of the quick start (four agents, S5, forecasts of 10 steps) learns a scenario for the whole budget in
-every mode, and is judged on the test tasks. A run that is there is not done again, an interrupted one goes on;
+The team of the quick start (four agents, S5, forecasts of 10 steps) learns a scenario for the whole budget
+in every mode, and is judged on the test tasks. A run that is there is not done again, an interrupted one goes on;
 `... table` makes the table of the records alone. Intervals are Student's t over seeds (`benchmarks.stats`).
 """
 
@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.runner.software import host, versions
 from benchmarks.stats import Interval, iqm_difference, iqm_interval
 from benchmarks.workflows import MODES, CollaborativeLearning, Mode
+from benchmarks.workflows.collaboration import OUT
 from benchmarks.workflows.session import write_json
 from policies.agents import AdaptationAgent, CoordinatorAgent, MetaLearningAgent, StateModelingAgent
 
@@ -78,8 +79,8 @@ def table(out: Path, scenario: str) -> str:
     if not records:
         raise ValueError(f"{out}: no records of {scenario}; `run` makes them")
     lines = [
-        "| mode | seeds | score | less than emergent | return, inner episode 1 / 2 | mean score while learning "
-        "| another task's messages cost | bits a step | actuator steps in conflict | CPU s |",
+        "| mode | seeds | score | less than emergent | return, inner episode 1 / 2 "
+        "| mean score while learning | another task's messages cost | bits a step | actuator steps in conflict | CPU s |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
 
@@ -137,8 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--runs",
         type=Path,
-        default=Path("runs/collaboration"),
-        help="checkpoints (default: runs/collaboration)",
+        default=OUT,
+        help=f"checkpoints (default: {OUT})",
     )
     given = parser.parse_args(arguments)
     try:

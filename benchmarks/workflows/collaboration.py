@@ -75,8 +75,8 @@ class CollaborativeLearning:
     """A team of agents that learns a scenario together.
 
     Args:
-        agents: whom it is made of, a role each; a role without an agent is absent. Without an EnvironmentAgent
-            tasks come from their distribution.
+        agents: whom it is made of, a role each; a role without an agent is absent. Without an
+            EnvironmentAgent tasks come from their distribution.
         coordinator: who resolves conflicts and allocates the channel; without one trust and rate are 1/2.
 
     Raises:
@@ -123,8 +123,8 @@ class CollaborativeLearning:
         Args:
             scenario: id; Gymnasium's names of the bodies are understood (`HalfCheetah-v5`).
             collaboration_mode: how the team works together (`benchmarks.workflows.modes`).
-            target_performance: normalised score on the validation tasks at which training ends, 1 is the agent
-                that is shown the task; None: the whole budget is used.
+            target_performance: normalised score on the validation tasks at which training ends, 1 is the
+                agent that is shown the task; None: the whole budget is used.
             prediction_horizon: steps that state_modeling forecasts, unless its agent says.
             budget: control steps.
             current_performance: what the team is said to score now; told beside the measured start.
@@ -283,8 +283,8 @@ def online_policy(network: TeamNetwork, config: TrainConfig, online: AdaptationC
         forecaster = fit_forecaster(network, "adaptation", config.scenario, options, seed=config.seed)
     except ValueError as error:
         raise ValueError(
-            f"AdaptationAgent(online=...) on {config.scenario}: {error}; collaboration_mode='centralised' shows "
-            "the role velocities, too"
+            f"AdaptationAgent(online=...) on {config.scenario}: {error}; collaboration_mode='centralised' "
+            "shows the role velocities, too"
         ) from None
     return AdaptivePolicy(network.actor("adaptation"), forecaster, online)
 
@@ -309,7 +309,7 @@ def reference_of(config: TrainConfig, target: float | None) -> Reference | None:
 def _check(target: float | None, said: float | None, horizon: int, budget: int, seed: int) -> None:
     for name, value in (("target_performance", target), ("current_performance", said)):
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is not None and not (number and np.isfinite(value)):
+        if value is not None and not (number and np.isfinite(float(value))):
             raise ValueError(f"{name}={value!r}: a normalised score, such as 0.9, or None is expected")
     for name, count, least, most in (
         ("prediction_horizon", horizon, 0, MAX_HORIZON),

@@ -105,10 +105,10 @@ def train_team(
         on_progress: gets the steps taken, and the validation score where one was measured.
     """
     found = find_record(task.folder, task.run)
-    if found is not None and (task.folder / CHECKPOINT / checkpoint.FILE).exists():
-        if not differing(found.versions):
-            on_progress(found.result.charged_steps, None)
-            return _read(task, found)
+    there = (task.folder / CHECKPOINT / checkpoint.FILE).exists()
+    if found is not None and there and not differing(found.versions):
+        on_progress(found.result.charged_steps, None)
+        return _read(task, found)
     unfinished = Unfinished(task.folder, task.run, KEEP_EVERY_S)
     kept = unfinished.find()
     learner = make()

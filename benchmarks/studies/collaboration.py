@@ -1,8 +1,8 @@
 """What each mode of collaboration is worth: `python -m benchmarks.studies.collaboration run --seeds 0 1 2`.
 
-The team of the quick start (four agents, S5, forecasts of 10 steps) learns a scenario for the whole budget
-in every mode, and is judged on the test tasks. A run that is there is not done again, an interrupted one goes on;
-`... table` makes the table of the records alone. Intervals are Student's t over seeds (`benchmarks.stats`).
+The team of the quick start (four agents, S5, forecasts of 10 steps) learns a scenario for the whole
+budget in every mode, and is judged on the test tasks. What is done is not done again, what was cut off goes
+on; `... table` makes the table of the records alone. Intervals are Student's t over seeds.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def table(out: Path, scenario: str) -> str:
         raise ValueError(f"{out}: no records of {scenario}; `run` makes them")
     lines = [
         "| mode | seeds | score | less than emergent | return, inner episode 1 / 2 "
-        "| mean score while learning | another task's messages cost | bits a step | actuator steps in conflict | CPU s |",
+        "| mean score while learning | another task's messages cost | bits a step "
+        "| actuator steps in conflict | CPU s |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
 

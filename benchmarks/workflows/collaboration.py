@@ -318,25 +318,28 @@ def _check(target: float | None, said: float | None, horizon: int, budget: int, 
     ):
         whole = isinstance(count, int) and not isinstance(count, bool)
         if not whole or count < least or (most is not None and count > most):
-            upper = ", or more," if most is None else f" to {most}"
+            upper = " or more," if most is None else f" to {most}"
             raise ValueError(f"{name}={count!r}: a whole number, {least}{upper} is expected")
 
 
 @contextmanager
 def _bar(shown: bool, scenario: str, what: str, budget: int) -> Iterator[Any]:
+    taken = 0
     with tqdm(
         total=budget, unit="step", unit_scale=True, desc=f"{scenario} {what}", disable=not shown
     ) as bar:
 
         def on_progress(steps: int, score: float | None) -> None:
-            bar.update(min(steps, budget) - bar.n)
+            nonlocal taken
+            bar.update(min(steps, budget) - min(taken, budget))
+            taken = steps
             if score is not None:
                 bar.set_postfix({"score": f"{score:.2f}"})
 
         try:
             yield on_progress
         except KeyboardInterrupt as error:
-            error.add_note(f"interrupted after {bar.n:,} of {budget:,} steps: the same call goes on")
+            error.add_note(f"interrupted after {taken:,} of {budget:,} steps: the same call goes on")
             raise
 
 

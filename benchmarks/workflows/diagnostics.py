@@ -49,13 +49,14 @@ class Diagnostics:
     Attributes:
         contributions: role -> its Shapley value, in return of an inner episode; an absent role acts 0 and is
             received as 0.
-        listening: what it costs to hear the messages of another task instead of the own, in return.
+        listening: what it costs to hear the messages of another task instead of the own, in return; None
+            where there is one task.
         bits: nominal bits of belief sent a step.
         conflicts: between prior and correction; None where a role for that is absent.
     """
 
     contributions: dict[str, Interval]
-    listening: Interval
+    listening: Interval | None
     bits: float
     conflicts: Conflicts | None
 
@@ -76,15 +77,16 @@ def diagnose(
         return np.concatenate([play(team, tasks, TRIALS, part).returns for part in parts])
 
     shares = shapley_values(present, values_of(present, value))
-    elsewhere = Swap(dict.fromkeys(CHANNELS, other_task(len(tasks), TRIALS, rng)))
+    conditions = [Condition("team")]
+    if len(tasks) > 1:
+        elsewhere = Swap(dict.fromkeys(CHANNELS, other_task(len(tasks), TRIALS, rng)))
+        conditions.append(Condition("other task", swap=elsewhere))
     acting = [role for role in ("meta_learning", "adaptation", "coordinator") if role in players]
-    played = play(
-        team, tasks, TRIALS, [Condition("team"), Condition("other task", swap=elsewhere)], record=acting
-    )
-    lost = (played.returns[0] - played.returns[1]).mean(1)
+    played = play(team, tasks, TRIALS, conditions, record=acting)
+    lost = [(played.returns[0] - other).mean(1) for other in played.returns[1:]]
     return Diagnostics(
         contributions={role: _interval(each.mean(1), rng) for role, each in shares.items()},
-        listening=_interval(lost, rng),
+        listening=_interval(lost[0], rng) if lost else None,
         bits=float(played.bits[0].mean()),
         conflicts=_conflicts(scenario, played.actions, options),
     )

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import optuna
 import torch
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -101,8 +100,8 @@ class Optimization:
         best: the settings that were worth most.
         worth: of these: mean validation score while learning; optimistic, as it was chosen for being high.
         final: their last validation score.
-        importances: setting -> its share in what tells good trials from others (PED-ANOVA), largest first;
-            empty where there are too few trials.
+        explained: setting -> share of the variance between the trials that it alone explains
+            (`explained_variance`); empty where there are too few trials.
         effects: setting -> value -> mean worth and number of trials.
         folder: of journal and runs.
     """
@@ -114,7 +113,7 @@ class Optimization:
     best: dict[str, Any]
     worth: float
     final: float
-    importances: dict[str, float]
+    explained: dict[str, float]
     effects: dict[str, dict[Any, tuple[float, int]]]
     folder: Path
 
@@ -133,10 +132,12 @@ class Optimization:
             f"  worth       {self.worth:.3f} mean score while learning, {self.final:.3f} at the end",
         ]
         for name, values in self.effects.items():
-            share = f" ({self.importances[name]:.0%})" if name in self.importances else ""
+            share = f" ({self.explained[name]:.0%})" if name in self.explained else ""
             means = ", ".join(f"{value} {mean:.3f} (n={count})" for value, (mean, count) in values.items())
             lines.append(f"  {name + share:<22}{means}")
-        lines.append("  In brackets: share of what mattered; then the mean worth at each value. One seed.")
+        lines.append(
+            "  In brackets the share of the variance that it alone explains; then mean worth by value. One seed."
+        )
         return "\n".join(lines)
 
 
@@ -263,7 +264,7 @@ class EmergentOptimization:
             best=dict(best.params),
             worth=_value(best),
             final=float(best.user_attrs["final"]),
-            importances=_importances(study, effects),
+            explained=explained_variance([(trial.params, _value(trial)) for trial in finished]),
             effects=effects,
             folder=folder,
         )
@@ -283,11 +284,32 @@ def team_of(settings: Settings) -> list[Agent]:
     return [agent for agent in agents if agent.role != settings["roles"]]
 
 
-def _importances(study: optuna.Study, effects: Mapping[str, Mapping[Any, Any]]) -> dict[str, float]:
-    varied = [name for name, values in effects.items() if len(values) > 1]
-    if len(_finished(study)) < 8 or not varied:
+def explained_variance(trials: Sequence[tuple[Settings, float]]) -> dict[str, float]:
+    """Setting -> share of the variance of worth that it alone explains, the largest first.
+
+    R^2 of a sum of one term for each value of each setting, minus R^2 without that setting's terms: what the
+    other settings could explain as well, because they were tried together, counts for none of them. Nothing
+    where there are no more trials than terms, as anything can be explained then. Settings of which one value
+    was tried are left out.
+    """
+    worth = np.array([value for _, value in trials])
+    total = float(np.square(worth - worth.mean()).sum())
+    columns = {}
+    for name in trials[0][0]:
+        values = list(dict.fromkeys(settings[name] for settings, _ in trials))
+        if len(values) > 1:
+            columns[name] = np.array([[float(s[name] == v) for v in values[1:]] for s, _ in trials])
+    if total == 0.0 or len(trials) <= 1 + sum(c.shape[1] for c in columns.values()):
         return {}
-    return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(), params=varied)
+
+    def unexplained(names: Sequence[str]) -> float:
+        terms = np.column_stack([np.ones(len(worth)), *(columns[name] for name in names)])
+        found, *_ = np.linalg.lstsq(terms, worth, rcond=None)
+        return float(np.square(worth - terms @ found).sum())
+
+    least = unexplained(list(columns))
+    shares = {n: (unexplained([m for m in columns if m != n]) - least) / total for n in columns}
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
 def _finished(study: optuna.Study) -> Sequence[FrozenTrial]:

@@ -146,10 +146,10 @@ def _lines(r: CollaborationResult) -> list[str]:
         say("steps to", f"{reached} of the oracle's score{area}")
     found = r.diagnostics
     say("contributions", ", ".join(f"{n} {v.estimate:.1f}" for n, v in found.contributions.items()))
-    say(
-        "messages",
-        f"{_wide(found.listening)} in return lost with another task's; {found.bits:.1f} bits a step",
+    heard = (
+        "" if found.listening is None else f"{_wide(found.listening)} in return lost with another task's; "
     )
+    say("messages", f"{heard}{found.bits:.1f} bits a step")
     if found.conflicts is not None:
         c = found.conflicts
         say(

@@ -41,7 +41,7 @@ def check_count(agent: Any, name: str, *, least: int, most: float = math.inf) ->
     value = getattr(agent, name)
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not whole or not least <= value <= most:
-        upper = f" to {most}" if most < math.inf else ", or more,"
+        upper = f" to {most}" if most < math.inf else " or more,"
         raise ValueError(
             f"{type(agent).__name__}: {name}={value!r}: a whole number, {least}{upper} is expected"
         )

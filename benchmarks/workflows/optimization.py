@@ -136,7 +136,7 @@ class Optimization:
             means = ", ".join(f"{value} {mean:.3f} (n={count})" for value, (mean, count) in values.items())
             lines.append(f"  {name + share:<22}{means}")
         lines.append(
-            "  In brackets the share of the variance that it alone explains; then mean worth by value. One seed."
+            "  In brackets the share of the variance that it alone explains; mean worth by value. One seed."
         )
         return "\n".join(lines)
 

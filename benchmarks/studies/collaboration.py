@@ -65,7 +65,7 @@ def run_one(
 
 def read(out: Path, scenario: str) -> dict[str, list[dict[str, Any]]]:
     """Records of a scenario by mode, in the order of the modes and seeds."""
-    found = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     for mode in MODES:
         paths = sorted(out.glob(f"collaboration-{scenario}-{mode}-seed*.json"))
         if paths:
@@ -93,14 +93,15 @@ def table(out: Path, scenario: str) -> str:
         if mode != "emergent" and "emergent" in records:
             apart = _shown(iqm_difference([scores("emergent")], [scores(mode)]), 3)
         episodes = np.mean([record["returns_after"] for record in found], axis=0)
-        listening = [record["diagnostics"]["listening"]["estimate"] for record in found]
-        conflicts = [record["diagnostics"]["conflicts"]["share"] for record in found]
+        found_of = [record["diagnostics"] for record in found]
+        listening = [d["listening"]["estimate"] for d in found_of]
+        conflicts = [d["conflicts"]["share"] for d in found_of]
         lines.append(
             f"| `{mode}` | {len(found)} | {_shown(iqm_interval([scores(mode)]), 3)} | {apart} | "
             f"{' / '.join(f'{x:.1f}' for x in episodes)} | "
             f"{_shown(iqm_interval([[r['area_under_curve'] for r in found]]), 3)} | "
             f"{_shown(iqm_interval([listening]), 1)} | "
-            f"{np.mean([r['diagnostics']['bits'] for r in found]):.1f} | {np.mean(conflicts):.0%} | "
+            f"{np.mean([d['bits'] for d in found_of]):.1f} | {np.mean(conflicts):.0%} | "
             f"{np.median([r['cpu_s'] for r in found]):.0f} |"
         )
     alone = {record["seed"]: record for found in records.values() for record in found}

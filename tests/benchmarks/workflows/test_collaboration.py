@@ -110,6 +110,7 @@ def test_an_interrupted_run_goes_on_to_the_bit_and_a_finished_one_is_read(tmp_pa
     assert again.to_json() == both[0]
 
 
+@pytest.mark.slow
 def test_the_baseline_is_trained_once_and_judged_wherever_a_team_may_stop(tmp_path) -> None:
     first = solve(tmp_path, single_agent="mono-mlp", target_performance=-1.0, budget=2 * STEPS)
     store = tmp_path / "baselines" / "records"
@@ -151,6 +152,7 @@ def test_an_environment_agent_chooses_the_training_tasks(tmp_path) -> None:
     assert set(found.diagnostics.contributions) == {"state_modeling", "meta_learning"}
 
 
+@pytest.mark.slow
 def test_inner_steps_are_judged_after_they_were_taken(tmp_path) -> None:
     meta = MetaLearningAgent(**TINY, inner_steps=1, tasks=2, trials=2)
     found = solve(tmp_path, CollaborativeLearning([meta, StateModelingAgent(**TINY)]), budget=2_400)
@@ -158,6 +160,7 @@ def test_inner_steps_are_judged_after_they_were_taken(tmp_path) -> None:
     assert found.returns_before != found.returns_after
 
 
+@pytest.mark.slow
 def test_the_adaptation_role_goes_on_learning_where_it_is_asked_to(tmp_path) -> None:
     online = AdaptationConfig(window=4, surprise=0.0)
     team = CollaborativeLearning(

@@ -12,6 +12,7 @@ TINY = Choices(
 )
 
 
+@pytest.mark.slow
 def test_a_search_trains_teams_and_goes_on(tmp_path, monkeypatch) -> None:
     search = EmergentOptimization(choices=TINY)
     given = {"budget": 3_200, "out": tmp_path, "progress": False}

@@ -52,7 +52,7 @@ from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.options import make_options
 from ma_ssm_env.scenarios import Scenario, find_scenario
 from policies import checkpoint
-from policies.adaptation import AdaptationConfig, AdaptivePolicy, fit_forecaster
+from policies.adaptation import AdaptationConfig, AdaptivePolicy, Forecaster, fit_forecaster
 from policies.agents import (
     AdaptationAgent,
     Agent,
@@ -153,6 +153,7 @@ class CollaborativeLearning:
         config = self.training_config(found, collaboration_mode, budget, seed, prediction_horizon)
         reference = reference_of(config, target_performance)
         learner = self._learner(config)
+        self._check_online(learner)
         out = Path(out)
         task = task_of(learner, collaboration_mode, target_performance, reference, warm, out)
         with _bar(progress, found.id, collaboration_mode, budget) as on_progress:
@@ -174,6 +175,19 @@ class CollaborativeLearning:
         if isinstance(meta, MetaLearningAgent) and meta.inner_steps:
             return MamlLearner(maml_config(meta, config))
         return PpoLearner(config)
+
+    def _check_online(self, learner: Learner) -> None:
+        """Refuse an adaptation agent that is to forecast and senses nothing, before anything is trained."""
+        agent = self.agents.get("adaptation")
+        if isinstance(agent, AdaptationAgent) and agent.online is not None:
+            config = learner.training_config
+            try:
+                Forecaster(learner.network.actor("adaptation"), 1, torch.Generator())
+            except ValueError as error:
+                raise ValueError(
+                    f"{agent!r} on {config.scenario}: {error}; collaboration_mode='centralised' shows the "
+                    "role velocities, too"
+                ) from None
 
     def _result(
         self,
@@ -279,13 +293,7 @@ def task_of(
 def online_policy(network: TeamNetwork, config: TrainConfig, online: AdaptationConfig) -> AdaptivePolicy:
     """The trained adaptation role, going on to learn in each trial; its forecaster is fitted here."""
     options = {k: v for k, v in config.options.items() if k not in ("task_source", "shared_ledger")}
-    try:
-        forecaster = fit_forecaster(network, "adaptation", config.scenario, options, seed=config.seed)
-    except ValueError as error:
-        raise ValueError(
-            f"AdaptationAgent(online=...) on {config.scenario}: {error}; collaboration_mode='centralised' "
-            "shows the role velocities, too"
-        ) from None
+    forecaster = fit_forecaster(network, "adaptation", config.scenario, options, seed=config.seed)
     return AdaptivePolicy(network.actor("adaptation"), forecaster, online)
 
 

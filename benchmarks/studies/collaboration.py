@@ -21,6 +21,7 @@ from benchmarks.stats import Interval, iqm_difference, iqm_interval
 from benchmarks.workflows import MODES, CollaborativeLearning, Mode
 from benchmarks.workflows.collaboration import OUT
 from benchmarks.workflows.session import write_json
+from ma_ssm_env.commands import exit_with
 from policies.agents import AdaptationAgent, CoordinatorAgent, MetaLearningAgent, StateModelingAgent
 
 RESULTS = Path("benchmarks/results/workflows")
@@ -161,4 +162,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

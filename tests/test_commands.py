@@ -82,6 +82,7 @@ REFUSED = [
     ("benchmarks.studies.curriculum", "pointgaol", "'pointgaol': one of"),
     ("benchmarks.studies.maml", "nothing", "'nothing': one of"),
     ("benchmarks.studies.maml_speed", "--repeats 0", "--repeats 0: at least 1"),
+    ("benchmarks.studies.tools", "Hammer", "'Hammer': one of"),
     ("benchmarks.throughput", "--scenario PointDor-v0", NO_SCENARIO),
     ("benchmarks.throughput", "--worlds 0", "--worlds 0: at least 1"),
     ("benchmarks.training_cost", "--steps 0", "--steps 0: at least 1"),

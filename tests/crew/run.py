@@ -34,7 +34,9 @@ def prepare(folder: Path) -> Path:
     python, stamp = folder / "bin" / "python", folder / "made-from"
     digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
     if not (stamp.exists() and stamp.read_text() == digest):
-        venv.create(folder, with_pip=True)
+        if folder.exists() and any(folder.iterdir()) and not (folder / "pyvenv.cfg").exists():
+            sys.exit(f"{folder}: not a virtual environment, and not empty: name another --venv")
+        venv.create(folder, with_pip=True, clear=True)
         pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         (torch,) = [line for line in REQUIREMENTS.read_text().splitlines() if line.startswith("torch==")]
         # The CPU build first and alone, where there is one: without gigabytes of CUDA libraries.

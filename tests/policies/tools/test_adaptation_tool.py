@@ -21,13 +21,16 @@ GAIN, OFFSET = np.array([2.0, 0.5]), np.array([0.3, -0.2])
 TOOL = AdaptationTool(iterations=200)
 
 
-def untrained(folder: Path, team: bool) -> tuple[TeamNetwork, TrainConfig]:
+def untrained(folder: Path, team: bool, **options: float) -> tuple[TeamNetwork, TrainConfig]:
     """A network that acts at random, almost: its features know the velocities all the same."""
     torch.set_num_threads(1)
     network_config = NetworkConfig(core=CoreConfig(width=16, state_size=8))
-    config = TrainConfig(team=team, network=network_config, steps=1)
+    config = TrainConfig(team=team, network=network_config, steps=1, options=options)
     game = Game(config.scenario, 1, team, config.options)
     network = TeamNetwork(game, network_config, team, torch.Generator().manual_seed(0))
+    for role in network.roles:  # statistics that are not those of a fresh network
+        normaliser = network.actor(role).normaliser
+        normaliser.update(0.2 + 0.4 * torch.linspace(-1, 1, 7)[:, None].expand(7, len(normaliser.mean)))
     checkpoint.save(folder, network, config, 0)
     return network, config
 
@@ -120,6 +123,16 @@ def test_noise_that_no_gain_explains_is_refused(adapted, tmp_path: Path) -> None
     told = TOOL(str(folder / "old"), str(tmp_path / "noisy.npz"))
     assert not told["adapted"], "a smaller gain makes noise likelier, but forecasts no better"
     assert "gains and offsets do not help" in told["refused"]
+
+
+def test_noise_of_the_sensors_does_not_make_gains_look_small(tmp_path: Path) -> None:
+    """Least squares would shrink what is noisy: here it is the likelihood that is largest at the truth."""
+    network, config = untrained(tmp_path / "old", False, sensor_noise=0.2)
+    recorded = record(config.scenario, players(network, deterministic=False), 32, 777, **config.options)
+    changed(recorded, "agent").save(tmp_path / "changed.npz")
+    told = dataclasses.replace(TOOL, surprise=1.0)(str(tmp_path / "old"), str(tmp_path / "changed.npz"))
+    for number in (0, 1):
+        assert told["sensors"][f"velocities[{number}]"]["gain"] == pytest.approx(GAIN[number], rel=0.1)
 
 
 def test_what_cannot_be_used_is_refused(adapted, tmp_path: Path) -> None:

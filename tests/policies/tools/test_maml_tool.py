@@ -41,6 +41,9 @@ def test_units_do_not_matter() -> None:
     result = tool(scaled[:2], scaled[2:])  # type: ignore[arg-type]
     np.testing.assert_allclose(result["predictions"][0], 50.0 + 4e3 * ROWS, rtol=1e-3)
     assert result["standard_error"]["adapted"] is None
+    plain = lines([-2.0, 1.0, 4.0])
+    unscaled = tool(plain[:2], plain[2:])["error"]["before"]  # type: ignore[arg-type]
+    assert result["error"]["before"] == pytest.approx(1e6 * unscaled, rel=1e-3)
 
 
 def test_without_differences_between_tasks_there_is_nothing_to_win() -> None:

@@ -14,7 +14,6 @@ collaboration (`diagnostics.py`), and the report of its records.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,37 +21,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.metrics.nulls import task_interval
 from benchmarks.record_store import write_record
-from benchmarks.records import Record, Run, record_key
-from benchmarks.report.__main__ import write_report
-from benchmarks.report.references import Reference, default_path, read_references
-from benchmarks.runner.execute import TEST_TRIALS
-from benchmarks.stats import (
-    LEVELS,
-    Interval,
-    area_under_curve,
-    drop_after_peak,
-    has_collapsed,
-    steps_to_score,
-)
-from benchmarks.workflows.baseline import METHOD, at_steps, baseline, baseline_run
-from benchmarks.workflows.diagnostics import diagnose
+from benchmarks.workflows.baseline import METHOD, baseline, baseline_run
+from benchmarks.workflows.judgement import judge_team, reference_of
 from benchmarks.workflows.learners import Learner, MamlLearner, PpoLearner
 from benchmarks.workflows.modes import Mode, in_mode
 from benchmarks.workflows.names import scenario_of
-from benchmarks.workflows.result import CollaborationResult, OnlineAdaptation
-from benchmarks.workflows.session import CHECKPOINT, Task, Trained, train_team, write_json
+from benchmarks.workflows.result import CollaborationResult
+from benchmarks.workflows.session import task_of, train_team, write_json
 from benchmarks.workflows.warm_start import WarmStart
-from ma_ssm_env import Policy, __version__
-from ma_ssm_env.evaluation import evaluate
-from ma_ssm_env.options import make_options
-from ma_ssm_env.scenarios import Scenario, find_scenario
-from policies import checkpoint
-from policies.adaptation import AdaptationConfig, AdaptivePolicy, Forecaster, fit_forecaster
+from ma_ssm_env.scenarios import Scenario
+from policies.adaptation import Forecaster
 from policies.agents import (
     AdaptationAgent,
     Agent,
@@ -64,11 +45,8 @@ from policies.agents import (
 )
 from policies.config import TrainConfig
 from policies.forecast import MAX_HORIZON
-from policies.team import TeamNetwork
-from policies.train import players
 
 OUT = Path("runs/collaboration")
-Array = NDArray[np.float64]
 
 
 class CollaborativeLearning:
@@ -155,7 +133,7 @@ class CollaborativeLearning:
         learner = self._learner(config)
         self._check_online(learner)
         out = Path(out)
-        task = task_of(learner, collaboration_mode, target_performance, reference, warm, out)
+        task = task_of(learner, collaboration_mode, target_performance, reference, warm.digests, out)
         with _bar(progress, found.id, collaboration_mode, budget) as on_progress:
             trained = train_team(task, lambda: learner, lambda fresh: warm.apply(fresh, seed), on_progress)
         alone = None
@@ -164,8 +142,17 @@ class CollaborativeLearning:
                 alone_run = baseline_run(found.id, seed, budget, single_agent)
                 alone = baseline(alone_run, out / "baselines", lambda steps: on_progress(steps, None))
             write_record(task.folder, alone)  # beside the team's, for the report
-        result = self._result(
-            str(scenario), task, trained, alone, collaboration_mode, current_performance, warm
+        adaptation = self.agents.get("adaptation")
+        result = judge_team(
+            task,
+            trained,
+            alone,
+            asked=str(scenario),
+            mode=collaboration_mode,
+            agents=tuple(map(repr, self.agents.values())),
+            current_performance=current_performance,
+            data_steps=warm.steps,
+            online=adaptation.online if isinstance(adaptation, AdaptationAgent) else None,
         )
         write_json(task.folder / "result.json", result.to_json())
         return result
@@ -188,130 +175,6 @@ class CollaborativeLearning:
                     f"{agent!r} on {config.scenario}: {error}; collaboration_mode='centralised' shows the "
                     "role velocities, too"
                 ) from None
-
-    def _result(
-        self,
-        asked: str,
-        task: Task,
-        trained: Trained,
-        alone: Record | None,
-        mode: Mode,
-        said: float | None,
-        warm: WarmStart,
-    ) -> CollaborationResult:
-        record, reference = trained.record, task.reference
-        rng = np.random.default_rng(0)
-        network, config, _ = checkpoint.load(task.folder / CHECKPOINT)
-        after = record.result.evaluations[-1].array()
-        single = None if alone is None else at_steps(alone, record.result.charged_steps)
-        better = None if single is None else after.mean((1, 2)) - single.array().mean((1, 2))
-        steps = np.array([point.steps for point in record.result.curve], dtype=np.float64)
-        values = np.array([np.mean(point.returns) for point in record.result.curve])
-        scores = None if reference is None or not len(values) else reference.score(values)
-        team = players(network)
-        assert isinstance(team, Mapping)
-        return CollaborationResult(
-            scenario=task.run.scenario,
-            asked=asked,
-            collaboration_mode=mode,
-            agents=tuple(map(repr, self.agents.values())),
-            seed=task.run.seed,
-            target=task.target,
-            reached=trained.reached,
-            steps=record.result.charged_steps,
-            budget=task.run.budget,
-            data_steps=warm.steps,
-            current_performance=said,
-            before=_scored(trained.before, reference, rng),
-            after=_scored(after, reference, rng),
-            returns_before=_by_episode(trained.before),
-            returns_after=_by_episode(after),
-            baseline=None if alone is None else alone.run.method,
-            baseline_steps=None if single is None else single.steps,
-            baseline_score=None if single is None else _scored(single.array(), reference, rng),
-            improvement=None if better is None else _interval(better, rng),
-            drop_after_peak=None if scores is None else drop_after_peak(scores),
-            collapsed=None if scores is None else has_collapsed(scores),
-            steps_to={} if scores is None else {x: steps_to_score(steps, scores, x) for x in LEVELS},
-            area_under_curve=None if scores is None else area_under_curve(steps, scores),
-            curve=tuple(
-                zip(steps.astype(int).tolist(), (values if scores is None else scores).tolist(), strict=True)
-            ),
-            diagnostics=diagnose(task.run.scenario, team, config.options),
-            online=self._online(network, config, team, rng),
-            warm_start=trained.warm_start,
-            parameters=record.result.parameters,
-            wall_s=record.timings.wall_s,
-            cpu_s=record.timings.cpu_s,
-            checkpoint=task.folder / CHECKPOINT,
-            report=write_report(task.folder),
-        )
-
-    def _online(
-        self, network: TeamNetwork, config: TrainConfig, team: Mapping[str, Policy], rng: np.random.Generator
-    ) -> OnlineAdaptation | None:
-        agent = self.agents.get("adaptation")
-        if not isinstance(agent, AdaptationAgent) or agent.online is None:
-            return None
-        adaptive = online_policy(network, config, agent.online)
-        options = {k: v for k, v in config.options.items() if k not in ("task_source", "shared_ledger")}
-        sides = [
-            evaluate(config.scenario, {**team, **changed}, split="test", trials=TEST_TRIALS, **options)
-            for changed in ({}, {"adaptation": adaptive})
-        ]
-        gain = (sides[1].returns - sides[0].returns).mean((1, 2))
-        return OnlineAdaptation(_interval(gain, rng), dict(Counter(event.kind for event in adaptive.log)))
-
-
-def task_of(
-    learner: Learner,
-    mode: Mode,
-    target: float | None,
-    reference: Reference | None,
-    warm: WarmStart,
-    out: Path,
-) -> Task:
-    """A learner's training with its identity, in a folder of its own in `out`."""
-    config = learner.training_config
-    run = Run(
-        scenario=config.scenario,
-        method=f"team-{mode}",
-        seed=config.seed,
-        budget=config.steps,
-        suite="workflow",
-        configuration={
-            "training": learner.configuration,
-            "target": target,
-            **({"warm_start": warm.digests} if warm.given else {}),
-        },
-        code=__version__,
-        command="benchmarks.workflows",
-    )
-    return Task(run, out / record_key(run), target, reference)
-
-
-def online_policy(network: TeamNetwork, config: TrainConfig, online: AdaptationConfig) -> AdaptivePolicy:
-    """The trained adaptation role, going on to learn in each trial; its forecaster is fitted here."""
-    options = {k: v for k, v in config.options.items() if k not in ("task_source", "shared_ledger")}
-    forecaster = fit_forecaster(network, "adaptation", config.scenario, options, seed=config.seed)
-    return AdaptivePolicy(network.actor("adaptation"), forecaster, online)
-
-
-def reference_of(config: TrainConfig, target: float | None) -> Reference | None:
-    """The reference values of a run's scenario.
-
-    Raises:
-        ValueError: there are none, and a target was given that only they give a meaning.
-    """
-    options = {k: v for k, v in config.options.items() if k in ("episodes_per_trial", "horizon")}
-    episodes = make_options(find_scenario(config.scenario), options, team=True).episodes_per_trial
-    found, problem = read_references(default_path()).find(config.scenario, episodes)
-    if found is None and target is not None:
-        raise ValueError(
-            f"target_performance={target:g}: {problem}, so nothing says what score a return is; take "
-            "target_performance=None, or a scenario with reference values"
-        )
-    return found
 
 
 def _check(target: float | None, said: float | None, horizon: int, budget: int, seed: int) -> None:
@@ -349,15 +212,3 @@ def _bar(shown: bool, scenario: str, what: str, budget: int) -> Iterator[Any]:
         except KeyboardInterrupt as error:
             error.add_note(f"interrupted after {taken:,} of {budget:,} steps: the same call goes on")
             raise
-
-
-def _scored(returns: Array, reference: Reference | None, rng: np.random.Generator) -> Interval | None:
-    return None if reference is None else _interval(reference.score(returns.mean((1, 2))), rng)
-
-
-def _interval(per_task: Array, rng: np.random.Generator) -> Interval:
-    return Interval(float(per_task.mean()), *task_interval(per_task, rng))
-
-
-def _by_episode(returns: Array) -> tuple[float, ...]:
-    return tuple(float(x) for x in returns.mean((0, 1)))

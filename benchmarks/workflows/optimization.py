@@ -26,12 +26,12 @@ from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 from benchmarks.stats import area_under_curve
-from benchmarks.workflows.collaboration import CollaborativeLearning, reference_of, task_of
+from benchmarks.workflows.collaboration import CollaborativeLearning
+from benchmarks.workflows.judgement import reference_of
 from benchmarks.workflows.learners import PpoLearner
 from benchmarks.workflows.modes import Mode
 from benchmarks.workflows.names import scenario_of
-from benchmarks.workflows.session import train_team
-from benchmarks.workflows.warm_start import WarmStart
+from benchmarks.workflows.session import task_of, train_team
 from ma_ssm_env.roles import ACTING_ROLES
 from policies.agents import (
     AdaptationAgent,
@@ -240,7 +240,7 @@ class EmergentOptimization:
         reference = reference_of(config, target=1.0)
         assert reference is not None
         learner = PpoLearner(config)
-        task = task_of(learner, self.collaboration_mode, None, reference, WarmStart(), folder / "trials")
+        task = task_of(learner, self.collaboration_mode, None, reference, {}, folder / "trials")
         try:
             trained = train_team(task, lambda: learner, lambda fresh: {})
         except FloatingPointError:

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.record_store import find_record, write_record
-from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timings
+from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timings, record_key
 from benchmarks.report.references import Reference
 from benchmarks.runner.execute import TEST_TRIALS, VALIDATION_TRIALS
 from benchmarks.runner.software import differing, host, versions
 from benchmarks.runner.unfinished import Unfinished
 from benchmarks.workflows.learners import Judged, Learner
+from benchmarks.workflows.modes import Mode
+from ma_ssm_env import __version__
 from policies import checkpoint
 
 CHECKS = 20  # validations in a budget; after each the target is looked at
@@ -54,6 +56,42 @@ class Task:
     folder: Path
     target: float | None
     reference: Reference | None
+
+
+def task_of(
+    learner: Learner,
+    mode: Mode,
+    target: float | None,
+    reference: Reference | None,
+    warm_start: Mapping[str, str],
+    out: Path,
+) -> Task:
+    """A learner's training with its identity, in a folder of its own in `out`.
+
+    Args:
+        learner: what trains.
+        mode: how the team works together; the method of the record.
+        target: as `Task.target`.
+        reference: as `Task.reference`.
+        warm_start: digests of the recorded trials that it begins with, by name.
+        out: where runs lie.
+    """
+    config = learner.training_config
+    run = Run(
+        scenario=config.scenario,
+        method=f"team-{mode}",
+        seed=config.seed,
+        budget=config.steps,
+        suite="workflow",
+        configuration={
+            "training": learner.configuration,
+            "target": target,
+            **({"warm_start": dict(warm_start)} if warm_start else {}),
+        },
+        code=__version__,
+        command="benchmarks.workflows",
+    )
+    return Task(run, out / record_key(run), target, reference)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from benchmarks.report.__main__ import ReportError, read_folder
 from benchmarks.report.references import ReferenceTable, default_path, read_references
 from benchmarks.report.summary import MethodSummary, Study, summarise, without_seed
 from benchmarks.stats import Interval, difference_p_value, iqm_difference
+from ma_ssm_env.commands import exit_with
 
 LEVEL = 0.05
 
@@ -322,4 +323,4 @@ def _finite(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

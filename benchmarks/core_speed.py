@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.runner.execute import host, versions
+from ma_ssm_env.commands import exit_with
 from policies.cores import CORES, CoreConfig, make_core
 from policies.scan import complex_diagonal_scan, diagonal_scan, selective_scan
 
@@ -260,4 +261,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

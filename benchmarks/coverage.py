@@ -28,6 +28,7 @@ from benchmarks.stats import (
     iqm_difference,
     iqm_interval,
 )
+from ma_ssm_env.commands import exit_with
 
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
@@ -246,4 +247,4 @@ def _row(method: str, shape: Shape, seeds: int, found: Sequence[Interval], truth
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

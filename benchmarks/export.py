@@ -23,6 +23,7 @@ import numpy as np
 
 from benchmarks.record_store import read_records
 from benchmarks.records import Evaluation, Record, record_key
+from ma_ssm_env.commands import exit_with
 
 ENVIRONMENT = "ma-ssm-env"
 RETURN = "return"
@@ -229,4 +230,4 @@ def _named(prefix: str, returns: Any) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ma_ssm_env import Policy, parallel_env
+from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import EVALUATION_SEED
 from ma_ssm_env.roles import AGENTS
 from ma_ssm_env.scenarios import find_scenario
@@ -208,4 +209,4 @@ def _write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

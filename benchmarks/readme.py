@@ -21,6 +21,7 @@ from benchmarks.records import Record
 from benchmarks.report.methods import methods_by_name
 from benchmarks.report.references import default_path, read_references
 from benchmarks.stats import Interval, iqm_interval
+from ma_ssm_env.commands import exit_with
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -164,4 +165,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

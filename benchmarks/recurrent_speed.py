@@ -23,6 +23,8 @@ from baselines.recurrent_ppo import recurrent_ppo_config, train_recurrent_ppo
 from baselines.sb3 import normalised_twin
 from baselines.training import Hooks
 from benchmarks.runner.software import host, versions
+from ma_ssm_env.commands import exit_with
+from ma_ssm_env.scenarios import find_scenario
 
 
 def defaults(scenario: str, steps: int) -> float:
@@ -57,10 +59,16 @@ class LoopingPolicy(recurrent_ppo.FusedLstmPolicy):
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.recurrent_speed", description=__doc__.splitlines()[0]
+        prog="python -m benchmarks.recurrent_speed",
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--scenario", default="HalfCheetahVel-v0")
+    parser.add_argument("--scenario", default="HalfCheetahVel-v0", help="id of the scenario")
     given = parser.parse_args(arguments)
+    try:
+        find_scenario(given.scenario)
+    except ValueError as error:
+        parser.error(str(error))
     torch.set_num_threads(1)
     config = recurrent_ppo_config(given.scenario)
     iteration = config.worlds * config.rollout_steps
@@ -81,4 +89,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    exit_with(main)

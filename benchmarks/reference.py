@@ -30,6 +30,7 @@ from benchmarks.runner.execute import plan
 from benchmarks.runner.schedule import run_all
 from benchmarks.runner.software import versions
 from benchmarks.runner.suites import Suite
+from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.scenarios import find_scenario
 
@@ -153,7 +154,9 @@ def measure(
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 when the table is written, 1 when an oracle failed, 2 on bad usage."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.reference", description=__doc__.splitlines()[0]
+        prog="python -m benchmarks.reference",
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
         "--out", type=Path, default=Path("benchmarks/results/reference"), help="folder for the records"
@@ -200,4 +203,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

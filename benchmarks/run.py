@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from benchmarks.runner.schedule import Backend, MixedVersionsError, local, run_a
 from benchmarks.runner.suite_file import read_suite
 from benchmarks.runner.suites import SUITES, Suite, find_suite
 from benchmarks.runner.unfinished import KEEP_EVERY_S
+from ma_ssm_env.commands import exit_with
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,6 +55,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
+    if given.json:
+        print(
+            json.dumps(
+                {
+                    "records": f"{given.out}/records",
+                    "finished": done.finished,
+                    "reused": done.reused,
+                    "failed": done.failed,
+                }
+            )
+        )
+        return 1 if done.failed else 0
     print(f"{done.finished} runs finished, {done.reused} reused, {len(done.failed)} failed", end="; ")
     print(f"records: {given.out}/records")
     for key, reason in done.failed.items():
@@ -88,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--keep-every", type=float, default=KEEP_EVERY_S, help="seconds between two kept states of a run"
     )
+    parser.add_argument("--json", action="store_true", help="print one line of JSON at the end")
     return parser
 
 
@@ -126,4 +141,4 @@ def _backend(given: argparse.Namespace) -> Backend:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

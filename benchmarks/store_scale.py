@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks.record_index import INDEX, Entry, read_index
 from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timings, record_key
 from benchmarks.runner.software import host, versions
+from ma_ssm_env.commands import exit_with
 
 SCENARIOS = tuple(f"Simulated{number}-v0" for number in range(8))
 METHODS = tuple(f"method-{number}" for number in range(25))
@@ -79,9 +80,11 @@ def report(summary: dict[tuple[str, str], dict[str, float]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0, or 2 on bad usage."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.store_scale", description=__doc__.splitlines()[0]
+        prog="python -m benchmarks.store_scale",
+        description=__doc__.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--records", type=int, default=100_000, help="how many")
     parser.add_argument("--out", type=Path, required=True, help="an empty folder; it is left as it is then")
     given = parser.parse_args(arguments)
     if given.records < 1:
@@ -138,4 +141,4 @@ def _tuples(values: Any) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

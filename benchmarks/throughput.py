@@ -14,6 +14,7 @@ because the machine's speed drifts.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import resource
@@ -32,6 +33,7 @@ from mujoco.batch import Batch
 from benchmarks import peers
 from benchmarks.runner.software import host, versions
 from ma_ssm_env import parallel_env, single_agent_env, vector_env
+from ma_ssm_env.commands import exit_with
 from ma_ssm_env.scenarios import find_scenario
 
 Clock = Callable[[], float]
@@ -317,7 +319,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--peers", action="store_true", help="measure the environments against their peers instead"
     )
     parser.add_argument("--out", type=Path, help=f"write the rows as JSON here (with --peers: {PEERS})")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     given = parser.parse_args(arguments)
+    for name in ("worlds", "alternations"):
+        if getattr(given, name) < 1:
+            parser.error(f"--{name} {getattr(given, name)}: at least 1 is expected")
     try:
         find_scenario(given.scenario)
     except ValueError as error:
@@ -325,8 +331,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if given.peers and given.out is None:
         given.out = PEERS
-    rows = measure_all(given.scenario, given.worlds, given.alternations, given.peers)
-    if given.out:
+    # What is said on the way is for people: with --json it goes where it does not mix with the result.
+    with contextlib.redirect_stdout(sys.stderr if given.json else sys.stdout):
+        rows = measure_all(given.scenario, given.worlds, given.alternations, given.peers)
         content: dict[str, Any] = {
             "host": host(),
             "versions": versions(),
@@ -335,10 +342,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.peers:
             content["memory_of_1024_worlds_mib"] = round(worlds_memory(given.scenario, 1024))
             print(f"1024 worlds of {given.scenario}: {content['memory_of_1024_worlds_mib']} MiB")
+    if given.json:
+        print(json.dumps(content))
+    if given.out:
         given.out.parent.mkdir(parents=True, exist_ok=True)
         given.out.write_text(json.dumps(content, indent=1) + "\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

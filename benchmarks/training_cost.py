@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,6 +34,7 @@ from benchmarks.runner.methods import Job
 from benchmarks.runner.software import host, versions
 from benchmarks.throughput import bare_loop, compare
 from ma_ssm_env import single_agent_env
+from ma_ssm_env.commands import exit_with
 from policies.config import TrainConfig, tuned
 from policies.game import Game
 from policies.team import TeamNetwork
@@ -165,6 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=25_600, help="control steps of a training")
     parser.add_argument("--out", type=Path, default=OUT, help="write the figures as JSON here")
     given = parser.parse_args(arguments)
+    if given.alternations < 1 or given.steps < 1:
+        parser.error(f"--alternations {given.alternations}, --steps {given.steps}: at least 1 is expected")
     torch.set_num_threads(1)
     peers = {
         "tuned SB3 PPO on the same batched worlds": training("sb3-ppo", SCENARIO, given.steps),
@@ -196,4 +198,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

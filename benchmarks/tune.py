@@ -36,7 +36,9 @@ from baselines.sb3 import sb3_ppo_config, train_sb3_ppo
 from baselines.training import Hooks
 from benchmarks.runner.method import Players
 from benchmarks.runner.software import versions
+from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
+from ma_ssm_env.scenarios import find_scenario
 from policies.config import TrainConfig, tuned
 from policies.cores import CoreConfig
 from policies.team import NetworkConfig
@@ -232,11 +234,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__.splitlines()[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--scenario", default="PointDir-v0")
+    parser.add_argument("--scenario", default="PointDir-v0", help="id of the scenario")
     parser.add_argument("--methods", nargs="+", default=list(SEARCHED), help=f"of {', '.join(SEARCHED)}")
     parser.add_argument("--trials", type=int, default=8, help="settings that each method may try")
     parser.add_argument("--steps", type=int, default=50_000, help="control steps of a trial")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/tuning"))
+    parser.add_argument(
+        "--out", type=Path, default=Path("benchmarks/results/tuning"), help="folder of the outcomes"
+    )
     given = parser.parse_args(arguments)
     unknown = [name for name in given.methods if name not in SEARCHED]
     if unknown or given.trials < 1 or given.steps < 1:
@@ -246,6 +250,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             else "--trials and --steps: 1 or more"
         )
         print(f"error: {told} is expected", file=sys.stderr)
+        return 2
+    try:
+        find_scenario(given.scenario)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -263,4 +272,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

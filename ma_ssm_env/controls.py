@@ -5,6 +5,9 @@
 - `scratchpad=True`: the twin's agent has an extra action `scratch` of the belief's width, which it observes
   at the next step (`last_scratch`), as a team without memory can loop information through the blackboard.
 - `fixed_trust=True`: the team's coordinator acts on the rate alone; trust is 1/2 whatever it says.
+- `fixed_rate=1.0`: it acts on the trust alone; the rate is this number, in [-1, 1], whatever it says.
+- `belief_size=4`: of the belief's 8 numbers only the first 4 are sent and heard, and bits and their cost
+  are in proportion.
 
 The channel carries 64 nominal bits a step, as the team's does at full rate, in equal shares over the n
 numbers sent: R = 64 / n bits each. A sensed x is sent as asinh(x) / 3 (1 at x = 10), as velocities and
@@ -23,7 +26,8 @@ from numpy.typing import NDArray
 
 from ma_ssm_env.actions import checked_action
 from ma_ssm_env.blackboard import R_MAX
-from ma_ssm_env.roles import BELIEF_SIZE, BOUNDS, action_box, observation_box
+from ma_ssm_env.options import whole_number
+from ma_ssm_env.roles import ACTING_ROLES, AGENTS, BELIEF_SIZE, BOUNDS, action_box, observation_box
 from ma_ssm_env.scenarios import Scenario
 from ma_ssm_env.single_agent import SingleAgentVectorEnv
 from ma_ssm_env.streams import Purpose, substream
@@ -50,11 +54,21 @@ def twin_vector_env(
 
 
 def team_vector_env(
-    scenario: str | Scenario, num_envs: int, *, fixed_trust: bool = False, **options: Any
+    scenario: str | Scenario,
+    num_envs: int,
+    *,
+    fixed_trust: bool = False,
+    fixed_rate: float | None = None,
+    belief_size: int = BELIEF_SIZE,
+    **options: Any,
 ) -> Any:
-    """The team's vector environment, with trust fixed at 1/2 or not."""
-    env = TeamVectorEnv(scenario, num_envs, **options)
-    return FixedTrustTeam(env) if fixed_trust else env
+    """The team's vector environment, with trust and rate fixed or not, and a narrower belief or not."""
+    env: Any = TeamVectorEnv(scenario, num_envs, **options)
+    if fixed_trust:
+        env = FixedTrustTeam(env)
+    if fixed_rate is not None:
+        env = FixedRateTeam(env, fixed_rate)
+    return env if belief_size == BELIEF_SIZE else NarrowBeliefTeam(env, belief_size)
 
 
 def through_channel(values: Float, noise: Float) -> Float:
@@ -198,3 +212,79 @@ class FixedTrustTeam(_Around):
         own = np.array(actions[self._agent], dtype=np.float32)
         own[..., self._trust] = 0.0
         return self.env.step({**actions, self._agent: own})
+
+
+class FixedRateTeam(_Around):
+    """The team whose coordinator's rate has no effect: it is `rate`, in [-1, 1], throughout."""
+
+    def __init__(self, env: Any, rate: float) -> None:
+        super().__init__(env)
+        if not -1.0 <= rate <= 1.0:
+            raise ValueError(f"option fixed_rate={rate!r}: a number in [-1, 1] is expected; 1 is full rate")
+        self._agent = "coordinator_0"
+        if self._agent not in env.agents:
+            raise ValueError(
+                f"option fixed_rate={rate!r}: the coordinator is absent, and the rate is 1/2 without it; "
+                "leave the option out"
+            )
+        self._rate, self._where = np.float32(rate), env.action_fields(self._agent)["rate"]
+
+    def step(self, actions: Mapping[str, Any]) -> Any:
+        """One control step; what the coordinator says of the rate is not heard."""
+        own = np.array(actions[self._agent], dtype=np.float32)
+        own[..., self._where] = self._rate
+        return self.env.step({**actions, self._agent: own})
+
+
+class NarrowBeliefTeam(_Around):
+    """The team whose belief has only `size` numbers: the others are neither sent nor heard, nor paid for.
+
+    The signal-to-noise ratio in the infos is one for each number of the belief [B, 8], 0 for those that are
+    not sent, so that learners who follow the channel find what was received.
+    """
+
+    def __init__(self, env: Any, size: int) -> None:
+        super().__init__(env)
+        if whole_number("belief_size", size) > BELIEF_SIZE:
+            raise ValueError(
+                f"option belief_size={size!r}: a whole number from 1 to {BELIEF_SIZE} is expected; where "
+                "nothing is to be sent, take muted_roles"
+            )
+        self._share = size / BELIEF_SIZE
+        self._sent = (np.arange(BELIEF_SIZE) < size).astype(np.float32)
+        self._unheard = {}
+        for agent in env.agents:
+            where = env.observation_fields(agent).get("received_belief")
+            if where is not None:
+                self._unheard[agent] = slice(where.start + size, where.stop)
+        board = env.state_fields["received_belief"]
+        self._unheard_state = slice(board.start + size, board.stop)
+
+    def reset(self, **given: Any) -> tuple[dict[str, Float], dict[str, Any]]:
+        """Begin the next trial of every world."""
+        observations, infos = self.env.reset(**given)
+        return self._heard(observations), infos
+
+    def step(self, actions: Mapping[str, Any]) -> Any:
+        """One control step; rewards are those of the bits that were sent."""
+        observations, rewards, ended, truncated, infos = self.env.step(actions)
+        saved = (1.0 - self._share) * infos["rate_cost"]
+        rewards = {a: r + saved if AGENTS[a] in ACTING_ROLES else r for a, r in rewards.items()}
+        infos["rate_cost"] = self._share * infos["rate_cost"]
+        infos["bits"] = np.float32(self._share) * infos["bits"]
+        infos["snr"] = infos["snr"] * self._sent
+        if "final_obs" in infos:
+            infos["final_obs"] = self._heard(infos["final_obs"])
+            infos["final_state"][:, self._unheard_state] = 0.0
+        return self._heard(observations), rewards, ended, truncated, infos
+
+    def state(self) -> Float:
+        """The state, without what was not sent."""
+        state: Float = self.env.state()
+        state[:, self._unheard_state] = 0.0
+        return state
+
+    def _heard(self, observations: dict[str, Float]) -> dict[str, Float]:
+        for agent, where in self._unheard.items():
+            observations[agent][:, where] = 0.0
+        return observations

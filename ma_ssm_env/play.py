@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ma_ssm_env.commands import exit_with
 from ma_ssm_env.parallel import TeamEnv
 from ma_ssm_env.policy import Policy, neutral_policy, random_policy
 from ma_ssm_env.roles import AGENTS
@@ -175,15 +176,15 @@ def named_players(name: str, env: TeamEnv | SingleAgentEnv) -> Players:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0, or 2 where something that was asked for cannot be had."""
     parser = argparse.ArgumentParser(
-        prog="python -m ma_ssm_env.play", description="Write a video of one trial."
+        prog="python -m ma_ssm_env.play",
+        description="Write a video of one trial.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("scenario", help="id, such as HalfCheetahVel-v0")
     parser.add_argument("--out", required=True, help="the video: .mp4, .gif, ...")
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--checkpoint", help="folder that `python -m policies.train` wrote")
-    who.add_argument(
-        "--policy", default="random", help="random (default), neutral, scripted, or module:function"
-    )
+    who.add_argument("--policy", default="random", help="random, neutral, scripted, or module:function")
     parser.add_argument("--twin", action="store_true", help="the single-agent twin instead of the team")
     parser.add_argument("--seed", type=int, default=0, help="of the world and of sampling")
     parser.add_argument("--task", type=float, nargs="+", help="the hidden task, in the law's units")
@@ -210,4 +211,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from policies.cores import CoreConfig
 from policies.curriculum_learner import CurriculumConfig
@@ -12,6 +12,7 @@ from policies.ppo import Communication, PpoConfig
 from policies.role_network import HeadConfig
 from policies.team import NetworkConfig
 
+Critics = Literal["joint", "own"]
 WORLDS_OF_A_RUN = 10**6  # run r plays worlds of seeds r * 10**6 on, so that runs share no world
 
 
@@ -30,6 +31,7 @@ class TrainConfig:
         options: options of the environment.
         curriculum: learner of the environment role, under the option `task_source="environment"`.
         partners: roles that do not learn; policies that are given to `train` play them.
+        critics: one `joint` critic for all roles, or one of each role's `own` (module `independent`).
     """
 
     scenario: str = "PointDir-v0"
@@ -42,6 +44,24 @@ class TrainConfig:
     options: dict[str, Any] = field(default_factory=dict)
     partners: tuple[str, ...] = ()
     curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
+    critics: Critics = "joint"
+
+    def __post_init__(self) -> None:
+        if self.critics not in ("joint", "own"):
+            raise ValueError(f"critics={self.critics!r}: 'joint' or 'own' is expected")
+        if self.critics == "own":
+            wanted = {
+                "team": (self.team, True),
+                "communication": (self.communication, "reinforced"),
+                "network.privileged_critic": (self.network.privileged_critic, False),
+                "network.shared": (self.network.shared, False),
+            }
+            for name, (value, needed) in wanted.items():
+                if value != needed:
+                    raise ValueError(
+                        f"{name}={value!r} with critics='own': {needed!r} is expected, as no role learns "
+                        "from what another one sees or computes"
+                    )
 
 
 # Settings that differ from the defaults, by scenario: short inner episodes want whole trials as segments
@@ -73,6 +93,8 @@ def to_json(config: TrainConfig) -> dict[str, Any]:
         return value
 
     result: dict[str, Any] = plain(dataclasses.asdict(config))
+    if result["critics"] == "joint":  # as it was before roles could have their own: names of runs rest on it
+        del result["critics"]
     return result
 
 

@@ -13,6 +13,7 @@ from typing import Annotated
 import torch
 import tyro
 
+from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.variations import Split
 from policies import checkpoint
@@ -93,4 +94,4 @@ def _scale(scenario: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

@@ -119,6 +119,27 @@ class Game:
         """Trials that begin from now on are played on `tasks` [B, k]; None: on tasks that worlds draw."""
         self._env.set_tasks(tasks)
 
+    def remember(self, tasks: NDArray[np.float32], outcomes: NDArray[np.float32]) -> None:
+        """Enter trials that were played elsewhere into the worlds' ledgers, the first as the oldest.
+
+        Args:
+            tasks: normalised [n, k].
+            outcomes: scaled mean returns of an inner episode [n], as `ma_ssm_env.ledger.outcome` gives.
+
+        Raises:
+            ValueError: tasks come from the distribution, so that nobody reads the ledger.
+        """
+        if not self.chooses:
+            raise ValueError("tasks come from the distribution: there is no ledger that anyone reads")
+        ledger = self._env.game.ledger
+        worlds = np.zeros(1, np.int64) if self.options.shared_ledger else np.arange(self.num_worlds)
+        for task, value in zip(tasks, outcomes, strict=True):
+            count = len(worlds)
+            ledger.record(worlds, np.repeat(task[None], count, 0), np.full(count, value, np.float32))
+        where = self._env.observation_fields(_ENVIRONMENT)["ledger"]
+        self._ledger = self._ledger.copy()
+        self._ledger[:, where] = ledger.vector()
+
     def step(self, actions: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor, Tensor, dict[str, Any]]:
         """Observations, the reward that is learned from [B], trial ends [B], and the environment's infos."""
         if self.team:

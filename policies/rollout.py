@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -32,6 +32,8 @@ class Rollout:
         snr, channel_noise: of the belief channel at step t [T, B, 1], [T, B, d] (teams).
         active: where the acting roles' actions had an effect [T, B], booleans; None: everywhere.
         episode_returns: plain task returns of the inner episodes that ended.
+        next_observations, next_features, next_starts: what follows, role -> [B, O], [B, D], and where it is
+            the first of a trial [B]: for critics that learners have of their own.
     """
 
     observations: dict[str, Tensor]
@@ -50,6 +52,9 @@ class Rollout:
     channel_noise: Tensor | None
     active: Tensor | None
     episode_returns: list[float]
+    next_observations: dict[str, Tensor] = field(default_factory=dict)
+    next_features: dict[str, Tensor] = field(default_factory=dict)
+    next_starts: Tensor | None = None
 
 
 class Collector:
@@ -121,6 +126,7 @@ class Collector:
             values[now], self._critic_memory = network.critic(
                 critic_inputs[now], parts, starts[now], self._critic_memory
             )
+        following = self._next_features()
         return Rollout(
             observations=observations,
             actions=actions,
@@ -133,11 +139,14 @@ class Collector:
             rewards=rewards,
             states=critic_inputs,
             values=values,
-            last_value=self._last_value(),
+            last_value=self._last_value(following),
             snr=torch.stack(snr) if snr else None,
             channel_noise=torch.stack(eps) if eps else None,
             active=~torch.stack(setups) if setups else None,
             episode_returns=returns,
+            next_observations=dict(self._observations),
+            next_features=following,
+            next_starts=self._starts,
         )
 
     def _placed(self, observations: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -161,14 +170,19 @@ class Collector:
         self._memories = tensors_of(state["memories"], self._device)
         self._critic_memory = tensors_of(state["critic_memory"], self._device)
 
-    def _last_value(self) -> Tensor:
-        """V of the present observation; only used where no trial has just ended."""
-        network, parts = self.network, []
-        for role in network.roles:
-            _, features, _ = network.actor(role).step(
+    def _next_features(self) -> dict[str, Tensor]:
+        """Features of the present observation, of every role [B, D]; memories stay as they are."""
+        found = {}
+        for role in self.network.roles:
+            _, found[role], _ = self.network.actor(role).step(
                 self._observations[role], self._starts, self._memories[role]
             )
-            parts.append(features[None])
+        return found
+
+    def _last_value(self, features: Mapping[str, Tensor]) -> Tensor:
+        """V of the present observation; only used where no trial has just ended."""
+        network = self.network
+        parts = [features[role][None] for role in network.roles]
         state = self.game.state().to(self._device)
         state = critic_input(self.game, state, self._observations, network.critic.privileged)
         values: Tensor = network.critic(state[None], parts, self._starts[None], self._critic_memory)[0]

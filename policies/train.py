@@ -23,6 +23,7 @@ import tyro
 from tqdm import tqdm
 
 from ma_ssm_env import Policy
+from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.options import make_options
 from ma_ssm_env.scenarios import find_scenario
@@ -330,4 +331,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

@@ -15,6 +15,7 @@ from ma_ssm_env.scenarios import find_scenario
 from policies.config import WORLDS_OF_A_RUN, TrainConfig
 from policies.curriculum_learner import CurriculumLearner
 from policies.game import Game
+from policies.independent import IndependentPpo
 from policies.ppo import Ppo
 from policies.rollout import Collector
 from policies.team import TeamNetwork
@@ -26,6 +27,7 @@ class Training:
 
     Attributes:
         config: what is trained, on what.
+        game: the worlds.
         network: the networks.
         steps: control steps that were taken.
         history: metrics of every iteration, "steps" among them.
@@ -55,7 +57,7 @@ class Training:
         self.config = config
         self.steps = 0
         self.history: list[dict[str, float]] = []
-        game = Game(
+        self.game = game = Game(
             config.scenario,
             config.ppo.num_worlds,
             config.team,
@@ -69,7 +71,11 @@ class Training:
         self.network = TeamNetwork(game, config.network, differentiable, self._generator)
         self._device = torch.device(device)
         self.network.to(self._device)
-        self._learner = Ppo(self.network, config.ppo, config.communication, self._generator)
+        self._learner: Ppo | IndependentPpo
+        if config.critics == "own":
+            self._learner = IndependentPpo(self.network, game, config.ppo, self._generator)
+        else:
+            self._learner = Ppo(self.network, config.ppo, config.communication, self._generator)
         if self.network.proposer is not None:
             seed = config.seed * WORLDS_OF_A_RUN + 1  # apart from the networks' seeds
             game.proposer = CurriculumLearner(

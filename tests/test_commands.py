@@ -1,179 +1,251 @@
-"""Every command that README.md, the pages and the examples show exists, and takes the arguments shown.
+"""Every command lists itself, explains itself, and ends as it should; one table over all of them.
 
-A command is parsed by the program's own parser, which is stopped before anything runs: a flag that does not
-exist, a value that it does not take or a file of ours that is gone fails here.
+Run this file to write the table of `docs/commands.md` anew: `python tests/test_commands.py`.
 """
 
-import argparse
-import importlib.util
-import re
-import runpy
-import shlex
+import ast
+import importlib
+import inspect
+import json
+import subprocess
 import sys
-import warnings
+from argparse import SUPPRESS, ArgumentParser
 from pathlib import Path
 
 import pytest
-import tyro
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples" / "README.md"]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-OURS = ("ma_ssm_env", "policies", "baselines", "benchmarks", "examples")
-# What a shell block may hold besides: set-up, and looking at what was made.
-SHELL = {"cat", "cd", "cp", "export", "git", "ls", "mkdir", "pip", "source", "xdg-open"}
+from ma_ssm_env import commands
 
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "commands.md"
+PACKAGES = ("ma_ssm_env", "policies", "benchmarks")
+LISTED = [found for package in PACKAGES for found in commands.commands(package, ROOT / package)]
+NAMES = [command.name for command in LISTED]
 
-class Parsed(Exception):
-    """The arguments were taken; nothing has run."""
+# What a program would read the result of. Others print a path, or write JSON to `--out`.
+WITH_JSON = {
+    "ma_ssm_env.recorded_trials",
+    "ma_ssm_env.testing",
+    "policies.evaluate",
+    "policies.maml.curves",
+    "policies.tools",
+    "benchmarks.compare",
+    "benchmarks.crew",
+    "benchmarks.emergence",
+    "benchmarks.report.scale",
+    "benchmarks.run",
+    "benchmarks.throughput",
+}
 
-
-def blocks(text, languages):
-    """Lines of the fenced blocks of these languages, continued lines joined."""
-    for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        if language in languages:
-            for line in re.sub(r"\\\n\s*", " ", block).splitlines():
-                yield from line.partition(" #")[0].split(" && ")
-
-
-def inline(text):
-    """What stands between backticks outside of blocks, on one line."""
-    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    return [re.sub(r"\s+", " ", code) for code in re.findall(r"`([^`]+)`", text)]
-
-
-def words_of(line):
-    """The words of a shell line, without comments and leading variables."""
-    words = shlex.split(line, comments=True)
-    while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
-        words.pop(0)
-    return words
-
-
-def shown_in(path):
-    """The commands of a file: (whole, words), where what is not whole is a program's name in running text."""
-    text = path.read_text()
-    if path.suffix == ".py":
-        docstring = text.partition('"""')[2].partition('"""')[0]
-        found = [words_of(line) for line in docstring.splitlines() if line.startswith("    ")]
-        return [(True, tuple(words)) for words in found if words and words[0].endswith("python")]
-    found = [(True, words_of(line)) for line in blocks(text, ("sh", "bash", "console"))]
-    for code in inline(text):
-        if re.match(r"([A-Z_]+=\S+ )*(python|make) ", code) and not re.search(r"\.\.\.|[\[\]]", code):
-            words = words_of(code)
-            found.append((len(words) > (3 if "-m" in words else 2), words))
-    return [(whole, tuple(words)) for whole, words in found if words]
-
-
-COMMANDS = sorted(
-    {(path.name, whole, words) for path in [*PAGES, *EXAMPLES] for whole, words in shown_in(path)}
-)
-TARGETS = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
-
-
-def start(is_module, program, monkeypatch):
-    """Run a program as `python -m program` or `python program` does."""
-    with warnings.catch_warnings():
-        again = ".* found in sys.modules after import"
-        warnings.filterwarnings("ignore", message=again, category=RuntimeWarning)
-        if is_module:
-            runpy.run_module(program, run_name="__main__", alter_sys=True)
-        else:
-            monkeypatch.syspath_prepend(str((ROOT / program).parent))
-            runpy.run_path(str(ROOT / program), run_name="__main__")
-
-
-def parse(words, monkeypatch):
-    """Let the program of `python ...` parse its arguments, and stop it then."""
-
-    def stopping(parser):
-        def parse_and_stop(*arguments, **settings):
-            parser(*arguments, **settings)
-            raise Parsed
-
-        return parse_and_stop
-
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stopping(argparse.ArgumentParser.parse_args))
-    monkeypatch.setattr(tyro, "cli", stopping(tyro.cli))
-    program, *arguments = words[1:] if words[1] != "-m" else words[2:]
-    monkeypatch.setattr(sys, "argv", [program, *arguments])
-    with pytest.raises((Parsed, SystemExit)) as stopped:
-        start(words[1] == "-m", program, monkeypatch)
-    if isinstance(stopped.value, SystemExit):
-        assert "--help" in words, f"{shlex.join(words)}: refused"
-        assert not stopped.value.code
+# What cannot be had: command, arguments ("@" is a folder with a damaged checkpoint), and what is said of it.
+NO_SCENARIO = "PointDor-v0: unknown scenario; did you mean PointDir-v0?"
+DAMAGED = "not a checkpoint"
+REFUSED = [
+    ("ma_ssm_env.play", "PointDor-v0 --out @/x.gif", NO_SCENARIO),
+    ("ma_ssm_env.play", "PointDir-v0 --checkpoint @ --out @/x.gif", DAMAGED),
+    ("ma_ssm_env.recorded_trials", "PointDor-v0 --out @/x.npz", NO_SCENARIO),
+    ("ma_ssm_env.recorded_trials", "PointDir-v0 --checkpoint @ --out @/x.npz", DAMAGED),
+    ("ma_ssm_env.testing", "PointDor-v0", NO_SCENARIO),
+    ("ma_ssm_env.testing", "PointDir-v0 --horizon 0", "--horizon 0: at least 1"),
+    ("policies.evaluate", "@", DAMAGED),
+    ("policies.evaluate", "@/none", "no checkpoint there"),
+    ("policies.maml", "--out @/x --scenario PointDor-v0", NO_SCENARIO),
+    ("policies.maml", "--out @/x --steps 0", "--steps 0: at least 1"),
+    ("policies.maml.curves", "@", "no meta-trained prior there"),
+    ("policies.tools", "hammer", "unknown tool 'hammer'"),
+    ("policies.tools", "maml @/none.json", "none.json: No such file"),
+    ("policies.train", "--out @/x --scenario PointDor-v0", NO_SCENARIO),
+    ("policies.train", "--out @/x --ppo speed=1", "unknown setting 'speed'"),
+    ("benchmarks.compare", "@/none @", "none: no such folder"),
+    ("benchmarks.core_speed", "--alternations 0", "--alternations 0: at least 1"),
+    ("benchmarks.coverage", "--simulations 0", "--simulations 0: at least 1"),
+    ("benchmarks.crew", "goal --model m --largest-budget 0", "--largest-budget 0: at least 1"),
+    ("benchmarks.emergence", "@", DAMAGED),
+    ("benchmarks.emergence", "@ --name a/b", "--name 'a/b'"),
+    ("benchmarks.emergence.calibration", "--out @/x.json --teams 0", "--teams 0: at least 1"),
+    ("benchmarks.emergence.controls", "@", DAMAGED),
+    ("benchmarks.export", "@ --marl-eval @/x.json", "no records"),
+    ("benchmarks.export", "@", "nothing to write"),
+    ("benchmarks.films", "@ --out @/x", DAMAGED),
+    ("benchmarks.readme", "--chek", "--chek"),
+    ("benchmarks.recurrent_speed", "--scenario PointDor-v0", NO_SCENARIO),
+    ("benchmarks.reference", "--scenarios PointDor-v0", "PointDor-v0: no reference budget"),
+    ("benchmarks.reference", "--jobs 0", "--jobs 0: at least 1"),
+    ("benchmarks.report", "@/none", "none: no such folder"),
+    ("benchmarks.report.pictures", "@/none", "none"),
+    ("benchmarks.report.scale", "--records 0", "--records 0: at least 1"),
+    ("benchmarks.run", "--suite quik --out @/x", "quik"),
+    ("benchmarks.run", "--suite quick --out @/x --scenarios PointDor-v0", "--scenarios PointDor-v0"),
+    ("benchmarks.store_scale", "--out @/x --records 0", "--records 0: at least 1"),
+    ("benchmarks.studies.adaptation", "point-flop", "'point-flop': one of"),
+    ("benchmarks.studies.collaboration", "run --scenario PointDor-v0", "PointDor-v0"),
+    ("benchmarks.studies.curriculum", "pointgaol", "'pointgaol': one of"),
+    ("benchmarks.studies.maml", "nothing", "'nothing': one of"),
+    ("benchmarks.studies.maml_speed", "--repeats 0", "--repeats 0: at least 1"),
+    ("benchmarks.studies.tools", "Hammer", "'Hammer': one of"),
+    ("benchmarks.throughput", "--scenario PointDor-v0", NO_SCENARIO),
+    ("benchmarks.throughput", "--worlds 0", "--worlds 0: at least 1"),
+    ("benchmarks.training_cost", "--steps 0", "--steps 0: at least 1"),
+    ("benchmarks.tune", "--scenario PointDor-v0", NO_SCENARIO),
+    ("benchmarks.tune", "--methods magic", "method 'magic'"),
+]
 
 
-def check(whole, words, monkeypatch):
-    """One command: of make, of Python, or of the shell."""
-    if words[0] == "make":
-        for target in words[1:]:
-            assert target in TARGETS, f"make {target}: the Makefile has {', '.join(TARGETS)}"
-    elif words[0].endswith("python"):
-        program = words[2] if words[1] == "-m" else words[1]
-        if words[1] != "-m":
-            assert (ROOT / program).is_file(), f"there is no file {program}"
-        elif program == "venv":
-            return
-        else:
-            assert program.split(".")[0] in OURS, f"{program} is not of this project"
-            assert importlib.util.find_spec(program) is not None, f"there is no module {program}"
-        # A script without arguments may have no parser, and would run: that it is there is all.
-        if whole and (words[1] == "-m" or len(words) > 2):
-            parse(words, monkeypatch)
-    else:
-        assert words[0] in SHELL, f"{shlex.join(words)}: what is {words[0]}? add it to SHELL if it is right"
+def module(name: str):
+    packaged = (ROOT / name.replace(".", "/")).is_dir()
+    return importlib.import_module(f"{name}.__main__" if packaged else name)
+
+
+def outcome(name: str, arguments: list[str]) -> int:
+    try:
+        return module(name).main(arguments)
+    except SystemExit as ended:
+        return ended.code
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_command_explains_itself_and_refuses_what_it_does_not_know(name, capsys, monkeypatch):
+    parsers = []
+    parse = ArgumentParser.parse_args
+
+    def watched(self, *args, **kwargs):
+        parsers.append(self)
+        return parse(self, *args, **kwargs)
+
+    monkeypatch.setattr(ArgumentParser, "parse_args", watched)
+    assert outcome(name, ["--help"]) == 0
+    said = capsys.readouterr().out
+    assert f"usage: python -m {name}" in said
+    assert ("--json" in said) >= (name in WITH_JSON)
+    for parser in parsers:  # tyro, which makes the others, shows every default
+        for action in parser._actions:
+            assert action.help, f"{name}: {action.dest} is not explained"
+            if action.option_strings and not action.required and action.nargs != 0:
+                shown = parser._get_formatter()._expand_help(action)
+                known = action.default in (None, SUPPRESS) or str(action.default) in shown
+                assert known or "default" in shown, f"{name}: no default of {action.option_strings[-1]}"
+    assert outcome(name, ["--nonsense"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err
+    assert not captured.out
+
+
+@pytest.mark.parametrize(("name", "arguments", "message"), REFUSED, ids=lambda value: str(value)[:40])
+def test_what_cannot_be_had_is_said_in_a_line(name, arguments, message, tmp_path, capsys, monkeypatch):
+    (tmp_path / "checkpoint.json").write_text("{")
+    monkeypatch.chdir(tmp_path)  # nothing is written into the tree
+    words = [word.replace("@", str(tmp_path)) for word in arguments.split()]
+    assert outcome(name, words) == 2
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    told = [line for line in lines if message in line] or [" ".join(captured.err.split())]
+    assert message in told[-1].replace("│", "")
+    assert "Traceback" not in captured.err
+    unboxed = [line for line in lines if not line.startswith(("usage:", " ", "│", "╭", "╰", "─"))]
+    assert len(unboxed) <= 1 + captured.err.count("usage:"), captured.err
+
+
+def test_every_command_has_a_line_a_summary_and_one_way_to_end():
+    assert {name for name, _, _ in REFUSED} == set(NAMES)
+    assert set(NAMES) >= WITH_JSON
+    for command in LISTED:
+        assert 10 < len(command.summary) < 100, f"{command.name}: {command.summary!r}"
+        tree = ast.parse(inspect.getsource(module(command.name)))
+        assert ast.unparse(tree.body[-1]).splitlines()[-1].strip() == "exit_with(main)", command.name
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_lists_what_it_can_do(package, capsys):
+    assert outcome(package, []) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert outcome(package, ["--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [line.split()[2] for line in lines] == [command["name"] for command in listed]
+    assert f"{package}.__main__" not in str(listed)
+    assert outcome(package, ["--nonsense"]) == 2
+    assert all(line.endswith(command["summary"]) for line, command in zip(lines, listed, strict=True))
+
+
+def test_the_list_comes_from_the_modules_themselves(tmp_path):
+    guard = '\n\nif __name__ == "__main__":\n    print(1)\n'
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "__main__.py").write_text('"""Dig: `python -m p.deep DEPTH`, or more."""' + guard)
+    (tmp_path / "plain.py").write_text('"""Say what is so. And more.\n\nMuch more.\n"""' + guard)
+    (tmp_path / "asks.py").write_text('"""Is it so? It measures: `python -m p.asks`."""' + guard)
+    (tmp_path / "library.py").write_text('"""No command."""\n')
+    (tmp_path / "__main__.py").write_text('"""The list."""' + guard)
+    found = commands.commands("p", tmp_path)
+    assert [(c.name, c.summary) for c in found] == [
+        ("p.asks", "Is it so?"),
+        ("p.deep", "Dig"),
+        ("p.plain", "Say what is so"),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("page", "whole", "words"),
-    [pytest.param(*command, id=f"{command[0]}: {shlex.join(command[2])}") for command in COMMANDS],
-)
-def test_it_exists_and_takes_the_arguments_that_are_shown(page, whole, words, monkeypatch, table, capsys):
-    check(whole, words, monkeypatch)
-
-
-def test_there_are_commands_to_test():
-    pages = {page for page, _, _ in COMMANDS}
-    assert {"README.md", "pictures.md", "emergence.md", "getting_started.md"} <= pages
-    assert {path.name for path in EXAMPLES} <= pages
-    assert len(COMMANDS) > 60
-
-
-@pytest.mark.parametrize(
-    "line",
+    ("raised", "status", "said"),
     [
-        "make tea",
-        "python -m policies.trian --team",
-        "python -m policies.train --teem --out runs/team",
-        "python -m policies.train --scenario PointDir-v0 --steps many --out runs/team",
-        "python -m policies.train --core rnn --out runs/team",
-        "python -m ma_ssm_env.play PointDir-v0 --polcy scripted --out trial.mp4",
-        "python -m benchmarks.emergence",  # the checkpoint is missing
-        "python examples/getting_finished.py",
-        "python examples/getting_started.py --step-count 3",
-        "brew install ma-ssm-env",
+        (None, 0, ""),
+        (FileNotFoundError(2, "No such file or directory", "x.json"), 1, "error: x.json: No such file"),
+        (OSError(28, "No space left on device"), 1, "error: No space left on device"),
+        (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
-def test_a_wrong_command_is_noticed(line, monkeypatch, capsys):
-    with pytest.raises(AssertionError):
-        check(True, tuple(words_of(line)), monkeypatch)
+def test_how_a_command_ends(raised, status, said, capsys):
+    def command():
+        if raised is not None:
+            raise raised
+        return 0
+
+    with pytest.raises(SystemExit) as ended:
+        commands.exit_with(command)
+    assert ended.value.code == status
+    assert capsys.readouterr().err.strip().startswith(said)
 
 
-def test_how_commands_are_found(tmp_path):
-    page = tmp_path / "page.md"
-    page.write_text(
-        "Say `make docs`, `python -m policies.evaluate CHECKPOINT` or\n`python -m policies.train`, not\n"
-        "`make`, `maker x`, `python -m x [ID ...]`.\n"
-        "```sh\nA=b python -m policies.train --team \\\n    --out runs/team   # a minute && more\n"
-        "\ncd x && ls runs\n```\n"
-        "```python\nmake = 1\n```\n"
-    )
-    assert shown_in(page) == [
-        (True, ("python", "-m", "policies.train", "--team", "--out", "runs/team")),
-        (True, ("cd", "x")),
-        (True, ("ls", "runs")),
-        (False, ("make", "docs")),
-        (True, ("python", "-m", "policies.evaluate", "CHECKPOINT")),
-        (False, ("python", "-m", "policies.train")),
-    ]
+def test_a_fault_of_the_code_keeps_its_traceback():
+    def command():
+        raise ValueError("a fault")
+
+    with pytest.raises(ValueError, match="a fault"):
+        commands.exit_with(command)
+
+
+def test_for_real_in_processes_of_their_own(tmp_path):
+    def run(*words):
+        return subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True)
+
+    (tmp_path / "file").write_text("")
+    failed = run("benchmarks.store_scale", "--records", "1", "--out", str(tmp_path / "file" / "x"))
+    assert failed.returncode == 1
+    assert failed.stderr.count("\n") == 1
+    assert failed.stderr.startswith("error: ")
+    listed = run("policies")
+    assert listed.returncode == 0
+    assert "python -m policies.train " in listed.stdout
+
+
+def test_throughput_in_json(capsys):
+    arguments = ["--scenario", "PointDir-v0", "--worlds", "2", "--alternations", "1", "--json"]
+    assert outcome("benchmarks.throughput", arguments) == 0
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)
+    assert len(told["rows"]) == 2
+    assert captured.err.count("steps per") == 2
+
+
+def written(page):
+    """The page with the table as it is now."""
+    rows = [f"| `python -m {command.name}` | {command.summary} |" for command in LISTED]
+    table = "\n".join(["| command | what it is for |", "|---|---|", *rows])
+    before, _, rest = page.partition("<!-- commands -->\n")
+    return f"{before}<!-- commands -->\n{table}\n<!-- /commands -->{rest.partition('<!-- /commands -->')[2]}"
+
+
+def test_the_page_on_commands_is_the_list():
+    page = PAGE.read_text()
+    assert page == written(page), "out of date: python tests/test_commands.py"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text()))

@@ -15,8 +15,8 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def pins() -> dict[str, str]:
-    lines = (line.partition("#")[0].strip() for line in (ROOT / "constraints.txt").read_text().splitlines())
+def pins(file: str = "constraints.txt") -> dict[str, str]:
+    lines = (line.partition("#")[0].strip() for line in (ROOT / file).read_text().splitlines())
     return {normal(name): version for name, _, version in (line.partition("==") for line in lines if line)}
 
 
@@ -37,9 +37,19 @@ def test_constraints_are_exact_public_versions() -> None:
 
 
 def test_every_direct_dependency_is_pinned() -> None:
-    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    extras = dict(PROJECT["optional-dependencies"])
+    crew = extras.pop("crew")  # it excludes the versions of the others, and has its own file
+    groups = [PROJECT["dependencies"], *extras.values()]
     names = {normal(re.match(r"[\w.-]+", requirement)[0]) for group in groups for requirement in group}
     assert names - {"ma-ssm-env"} <= pins().keys()
+    direct = {normal(re.match(r"[\w.-]+", requirement)[0]) for requirement in crew}
+    assert direct - {"ma-ssm-env"} <= pins("tests/crew/requirements.txt").keys()
+
+
+def test_the_crew_runs_on_the_same_versions_where_it_can() -> None:
+    ours, crew = pins(), pins("tests/crew/requirements.txt")
+    differ = {name for name in ours.keys() & crew.keys() if ours[name] != crew[name]}
+    assert differ == {"rich"}, "bring tests/crew/requirements.txt up to date, and run tests/crew/run.py"
 
 
 def test_version_is_in_the_changelog() -> None:

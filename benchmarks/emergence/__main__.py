@@ -13,6 +13,7 @@ each measure says. Runs that were trained without a role are compared where they
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from benchmarks.emergence.analysis import AnalysisConfig, analyse
 from benchmarks.emergence.record import printed, write_record
 from benchmarks.emergence.teams import load_team, retrained_returns
 from benchmarks.runner.execute import host, versions
+from ma_ssm_env.commands import exit_with
 from policies.config import to_json
 
 
@@ -44,6 +46,7 @@ class Command:
         retrained: runs trained without a role, `ROLE=RUN`, a run as in `same`.
         muted: measure the team with this role's posts muted.
         analysis: how much is played.
+        json: print one line of JSON: the record, and where it is.
     """
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
@@ -54,6 +57,7 @@ class Command:
     retrained: tuple[str, ...] = ()
     muted: str | None = None
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
+    json: bool = False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             team,
             command.analysis,
             retrained=retrained,
-            progress=lambda part: print(f"{part} ...", flush=True),
+            progress=lambda part: print(
+                f"{part} ...", file=sys.stderr if command.json else sys.stdout, flush=True
+            ),
         )
     except ValueError as error:
         print(error, file=sys.stderr)
@@ -85,10 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "host": host(),
     }
     path = write_record(command.out, record)
-    print(printed(record))
-    print(f"record in {path}")
+    if command.json:
+        print(json.dumps({"path": str(path)} | json.loads(path.read_text())))
+    else:
+        print(printed(record))
+        print(f"record in {path}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

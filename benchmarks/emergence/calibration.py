@@ -39,6 +39,7 @@ from benchmarks.metrics import ablations, coalitions, communication, diversity, 
 from benchmarks.metrics.finding import LEVEL
 from benchmarks.metrics.surrogates import other_task
 from ma_ssm_env import Policy
+from ma_ssm_env.commands import exit_with
 from ma_ssm_env.roles import ACTING_ROLES, BELIEF_SIZE
 
 Array = NDArray[np.float64]
@@ -339,6 +340,9 @@ class Command:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 1 where a count is out of bounds."""
     command = tyro.cli(Command, args=arguments, prog="python -m benchmarks.emergence.calibration")
+    if command.teams < 1:
+        print(f"--teams {command.teams}: at least 1 is expected", file=sys.stderr)
+        return 2
     partial = command.out.with_suffix(".partial.jsonl")
     partial.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(line) for line in partial.read_text().splitlines()] if partial.exists() else []
@@ -365,4 +369,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

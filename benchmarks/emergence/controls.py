@@ -29,6 +29,7 @@ from benchmarks.emergence.scripted import DirectionModel, Layout
 from benchmarks.emergence.teams import load_team, retrained_returns
 from benchmarks.runner.execute import host, versions
 from ma_ssm_env import Policy
+from ma_ssm_env.commands import exit_with
 from policies.config import to_json
 
 SCENARIO = "PointDir-v0"
@@ -68,11 +69,16 @@ class Command:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line."""
+    """The command line; 0, or 2 where a checkpoint or an argument cannot be used."""
     command = tyro.cli(Command, args=arguments, prog="python -m benchmarks.emergence.controls")
     torch.set_num_threads(1)
-    trained, config, steps = load_team(command.checkpoint)
-    muted, _, _ = load_team(command.checkpoint, muted="state_modeling")
+    try:
+        trained, config, steps = load_team(command.checkpoint)
+        muted, _, _ = load_team(command.checkpoint, muted="state_modeling")
+        runs = retrained_returns(SCENARIO, command.same, command.retrained)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
     untrained = Team(trained.scenario, trained.references, {}, trained.options)
     teams = {
         "trained": ("trained team, gradients through the channel", trained),
@@ -80,7 +86,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "untrained": ("the same networks before training", untrained),
         **scripted_teams(),
     }
-    runs = retrained_returns(SCENARIO, command.same, command.retrained)
     for name, (title, team) in teams.items():
         record = analyse(team, command.analysis, retrained=runs if name == "trained" else None)
         origin: dict[str, Any] = {"kind": "control"}
@@ -100,4 +105,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

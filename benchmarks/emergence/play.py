@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ma_ssm_env import Policy, TeamVectorEnv
+from ma_ssm_env import Policy
 from ma_ssm_env.blackboard import receive
+from ma_ssm_env.controls import team_vector_env
 from ma_ssm_env.evaluation import EVALUATION_SEED
 from ma_ssm_env.roles import ACTING_ROLES, ROLE_TABLE
 from ma_ssm_env.scenarios import find_scenario
@@ -143,7 +144,7 @@ class Match:
         self._always_absent -= {"environment"}
         self._always_muted = frozenset(options.get("muted_roles", ())) - {"environment"}
         options.pop("task_source", None)  # evaluation draws from the distribution, whatever training did
-        self.env = TeamVectorEnv(
+        self.env = team_vector_env(
             find_scenario(team.scenario), self.count, **{"num_threads": num_threads, **options}
         )
         self.scenario = self.env.scenario

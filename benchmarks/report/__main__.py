@@ -17,6 +17,7 @@ from benchmarks.report.methods import methods_by_name
 from benchmarks.report.page import html_page, markdown_report
 from benchmarks.report.references import default_path, read_references
 from benchmarks.report.summary import summarise
+from ma_ssm_env.commands import exit_with
 
 _EPILOG = """\
 The folder is one that `python -m benchmarks.run` wrote: it holds records/*.json, one file for each finished
@@ -127,4 +128,4 @@ def _write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

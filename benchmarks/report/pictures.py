@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.report.chromium import Chromium, ChromiumError, find_chromium
+from ma_ssm_env.commands import exit_with
 
 WIDTHS = (1280, 400)
 FIRST_SCREEN = {1280: 900, 400: 860}
@@ -66,4 +67,4 @@ def _write(path: Path, data: bytes) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from benchmarks.report.methods import methods_by_name
 from benchmarks.report.page import html_page, markdown_report
 from benchmarks.report.references import ReferenceTable
 from benchmarks.report.summary import summarise
+from ma_ssm_env.commands import exit_with
 
 METHODS = (
     "random", "zero", "sb3-ppo", "sb3-ppo-oracle", "sb3-sac", "sb3-recurrent-ppo", "sb3-shared-ppo",
@@ -83,12 +83,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks.report.scale", description="Measure a report on many made-up records."
     )
     parser.add_argument("--records", type=int, default=10_000, help="how many (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     given = parser.parse_args(arguments)
     if given.records < 1:
         parser.error(f"--records {given.records}: at least 1 is expected")
     with tempfile.TemporaryDirectory() as directory:
-        for name, value in measure(given.records, Path(directory)).items():
-            print(f"{name:12} {value:10,.2f}")
+        found = measure(given.records, Path(directory))
+    if given.json:
+        print(json.dumps(found))
+        return 0
+    for name, value in found.items():
+        print(f"{name:12} {value:10,.2f}")
     return 0
 
 
@@ -131,4 +136,4 @@ def _nested(values: np.ndarray) -> tuple[tuple[tuple[float, ...], ...], ...]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

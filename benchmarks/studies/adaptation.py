@@ -23,6 +23,7 @@ import torch
 
 from benchmarks.stats import bootstrap_interval
 from ma_ssm_env import Policy
+from ma_ssm_env.commands import exit_with
 from ma_ssm_env.scenarios import find_scenario
 from policies import checkpoint
 from policies.adaptation import (
@@ -220,10 +221,14 @@ def _interval(values: Sequence[Sequence[float]], digits: int) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a row of the study, or write its table; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.adaptation", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.studies.adaptation",
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("what", nargs="+", help=f"rows ({', '.join(ROWS)}), or: table")
-    parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0])
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0], help="a run each")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the records")
     parser.add_argument(
         "--scratch", type=Path, default=Path("runs/adaptation_study"), help="trained policies"
     )
@@ -243,4 +248,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from benchmarks.stats import bootstrap_interval
 from ma_ssm_env import Policy
+from ma_ssm_env.commands import exit_with
 from ma_ssm_env.curriculum import AlpGmm, UniformTeacher
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.ledger import Ledger, outcome
@@ -188,11 +189,17 @@ def _interval(values: Sequence[Sequence[float]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a row of the study, or write its table; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.curriculum", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.studies.curriculum",
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("what", help=f"one of {', '.join(STUDIES)}, or: table")
-    parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0])
-    parser.add_argument("--teachers", nargs="+", choices=list(TEACHERS), default=list(TEACHERS))
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0], help="a run each")
+    parser.add_argument(
+        "--teachers", nargs="+", choices=list(TEACHERS), default=list(TEACHERS), help="who chooses the tasks"
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the records")
     given = parser.parse_args(arguments)
     if given.what == "table":
         print(table(given.out), end="")
@@ -208,4 +215,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

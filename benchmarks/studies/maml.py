@@ -21,6 +21,7 @@ import torch
 
 from benchmarks.stats import bootstrap_interval
 from ma_ssm_env import __version__
+from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.scenarios import find_scenario
 from policies.config import TrainConfig, tuned
@@ -304,10 +305,14 @@ def _interval(values: Sequence[Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a row of the study, or write its table; the exit code."""
     actions: dict[str, Callable[..., Any]] = {"table": table}
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.maml", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.studies.maml",
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("what", nargs="+", help=f"rows ({', '.join(ROWS)}), or: table")
-    parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0])
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0], help="a run each")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the records")
     parser.add_argument("--scratch", type=Path, default=Path("runs/maml_study"), help="unfinished trainings")
     given = parser.parse_args(arguments)
     unknown = [name for name in given.what if name not in ROWS and name not in actions]
@@ -325,4 +330,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from statistics import median
 import numpy as np
 import torch
 
+from ma_ssm_env.commands import exit_with
 from policies.cores import CoreConfig
 from policies.game import Game
 from policies.maml.inner import by_task, one_task
@@ -26,6 +26,7 @@ from policies.maml.trials import Sampler
 from policies.team import NetworkConfig
 
 TASKS, EPISODES, STEPS, EPOCHS = 20, 20, 100, 5
+OUT = Path("benchmarks/results/maml/speed.json")
 
 
 def new_run() -> MetaTraining:
@@ -100,10 +101,16 @@ def measure(repeats: int) -> dict[str, object]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and print the result as JSON; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.maml_speed", description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/maml/speed.json"))
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.studies.maml_speed",
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="times that both are measured in turn")
+    parser.add_argument("--out", type=Path, default=OUT, help="write the figures as JSON here")
     given = parser.parse_args(arguments)
+    if given.repeats < 1:
+        parser.error(f"--repeats {given.repeats}: at least 1 is expected")
     torch.set_num_threads(1)
     found = measure(given.repeats)
     given.out.parent.mkdir(parents=True, exist_ok=True)
@@ -113,4 +120,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

@@ -20,6 +20,7 @@ import torch
 import tyro
 from tqdm import tqdm
 
+from ma_ssm_env.commands import exit_with
 from ma_ssm_env.options import make_options
 from ma_ssm_env.scenarios import find_scenario
 from policies import checkpoint
@@ -181,4 +182,4 @@ def _keep_lines(path: Path, count: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

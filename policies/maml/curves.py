@@ -20,6 +20,7 @@ import tyro
 from numpy.typing import NDArray
 
 from ma_ssm_env import Policy
+from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import EVALUATION_SEED, evaluate
 from ma_ssm_env.scenarios import find_scenario
 from ma_ssm_env.variations import Split
@@ -185,4 +186,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

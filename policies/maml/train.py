@@ -287,7 +287,7 @@ def load(directory: Path) -> MetaTraining:
     with safe_open(path, framework="pt") as file:
         found = json.loads(file.metadata()["numbers"])["config"]
     try:
-        plain = from_json({name: found[name] for name in TrainConfig.__dataclass_fields__})
+        plain = from_json({name: found[name] for name in TrainConfig.__dataclass_fields__ if name in found})
         shared = {
             name: getattr(plain, name) for name in MamlConfig.__dataclass_fields__ if hasattr(plain, name)
         }

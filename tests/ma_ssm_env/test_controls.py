@@ -111,3 +111,52 @@ def test_fixed_trust_is_the_neutral_action_and_the_rate_is_the_coordinators():
     assert (given["coordinator_0"] == 0.5).all()
     with pytest.raises(ValueError, match="the coordinator is absent"):
         team_vector_env("PointDir-v0", B, fixed_trust=True, absent_roles={"coordinator"})
+
+
+def test_a_fixed_rate_is_what_the_coordinator_would_have_to_say():
+    fixed, free = team_vector_env("PointDir-v0", B, fixed_rate=1.0), TeamVectorEnv("PointDir-v0", B)
+    given = {a: np.full((B, *free.single_action_space(a).shape), 0.5, np.float32) for a in free.agents}
+    said = {**given, "coordinator_0": given["coordinator_0"].copy()}
+    said["coordinator_0"][:, free.action_fields("coordinator_0")["rate"]] = 1.0
+    for env in (fixed, free):
+        env.reset(seed=0)
+    for _ in range(3):
+        (got, *_, infos), (expected, *_) = fixed.step(given), free.step(said)
+        for agent in free.agents:
+            np.testing.assert_array_equal(got[agent], expected[agent])
+        np.testing.assert_array_equal(infos["bits"], 64.0)
+    assert (given["coordinator_0"] == 0.5).all()
+    with pytest.raises(ValueError, match=r"fixed_rate=1\.5: a number in"):
+        team_vector_env("PointDir-v0", B, fixed_rate=1.5)
+    with pytest.raises(ValueError, match=r"fixed_rate=0\.0: the coordinator is absent"):
+        team_vector_env("PointDir-v0", B, fixed_rate=0.0, absent_roles={"coordinator"})
+
+
+def test_a_narrow_belief_is_a_part_of_the_belief_for_a_part_of_the_price():
+    narrow = team_vector_env("PointDir-v0", B, belief_size=3, bandwidth_cost=0.4, **SHORT)
+    wide = TeamVectorEnv("PointDir-v0", B, bandwidth_cost=0.4, **SHORT)
+    given = {a: np.full((B, *wide.single_action_space(a).shape), 0.5, np.float32) for a in wide.agents}
+    for env in (narrow, wide):
+        env.reset(seed=0)
+    for _ in range(SHORT["horizon"] * SHORT["episodes_per_trial"]):
+        got, paid, _, _, infos = narrow.step(given)
+        expected, full, _, _, wide_infos = wide.step(given)
+        for agent in wide.agents:
+            where = wide.observation_fields(agent).get("received_belief", slice(0, 0))
+            heard = expected[agent].copy()
+            heard[:, where.start + 3 : where.stop] = 0.0
+            np.testing.assert_array_equal(got[agent], heard)
+        assert infos["snr"].shape == (B, 8)
+        np.testing.assert_array_equal(infos["snr"][:, :3], np.repeat(wide_infos["snr"], 3, 1))
+        np.testing.assert_array_equal(infos["snr"][:, 3:], 0.0)
+        np.testing.assert_allclose(infos["bits"], 48.0 * 3 / 8)  # a rate of 1/2 is 3/4 of the 64 bits
+        np.testing.assert_allclose(infos["rate_cost"], 0.4 * 0.75 * 3 / 8)
+        acting = "coordinator_0"
+        np.testing.assert_allclose(paid[acting] - full[acting], 0.4 * 0.75 * 5 / 8)
+        np.testing.assert_array_equal(paid["environment_0"], full["environment_0"])
+        board = narrow.state_fields["received_belief"]
+        np.testing.assert_array_equal(narrow.state()[:, board.start + 3 : board.stop], 0.0)
+    for size in (0, 9, 2.0):
+        with pytest.raises(ValueError, match="belief_size"):
+            team_vector_env("PointDir-v0", B, belief_size=size)
+    assert isinstance(team_vector_env("PointDir-v0", B, belief_size=8), TeamVectorEnv)

@@ -683,7 +683,7 @@ def test_command_line(capsys, monkeypatch):
         raise AssertionError("step 3: so it is")
 
     monkeypatch.setitem(CHECKS, "memory", fails)
-    assert main(["PointDir-v0", "PointGoal-v0"]) == 2
+    assert main(["PointDir-v0", "PointGoal-v0"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert "  PointDir-v0: memory: step 3: so it is" in lines
     assert any(re.fullmatch(r"  memory +FAILED .*", line) for line in lines)

@@ -1,0 +1,165 @@
+"""What each mode of collaboration is worth: `python -m benchmarks.studies.collaboration run --seeds 0 1 2`.
+
+The team of the quick start (four agents, S5, forecasts of 10 steps) learns a scenario for the whole
+budget in every mode, and is judged on the test tasks. What is done is not done again, what was cut off goes
+on; `... table` makes the table of the records alone. Intervals are Student's t over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.runner.software import host, versions
+from benchmarks.stats import Interval, iqm_difference, iqm_interval
+from benchmarks.workflows import MODES, CollaborativeLearning, Mode
+from benchmarks.workflows.collaboration import OUT
+from benchmarks.workflows.session import write_json
+from ma_ssm_env.commands import exit_with
+from policies.agents import AdaptationAgent, CoordinatorAgent, MetaLearningAgent, StateModelingAgent
+
+RESULTS = Path("benchmarks/results/workflows")
+SCENARIO, BUDGET = "PointDir-v0", 300_000
+DIGITS = 5
+_PLACES = ("checkpoint", "report")
+
+
+def workflow() -> CollaborativeLearning:
+    """The team of the quick start."""
+    return CollaborativeLearning(
+        agents=[MetaLearningAgent(), AdaptationAgent(), StateModelingAgent()], coordinator=CoordinatorAgent()
+    )
+
+
+def run_one(
+    scenario: str, mode: Mode, seed: int, out: Path, runs: Path, budget: int = BUDGET, progress: bool = False
+) -> Path:
+    """Train and judge; the path of the record."""
+    path = out / f"collaboration-{scenario}-{mode}-seed{seed}.json"
+    if path.exists():
+        return path
+    result = workflow().solve_task(
+        scenario,
+        collaboration_mode=mode,
+        target_performance=None,
+        budget=budget,
+        seed=seed,
+        out=runs,
+        progress=progress,
+    )
+    record = {name: value for name, value in result.to_json().items() if name not in _PLACES}
+    record |= {
+        "command": f"python -m benchmarks.studies.collaboration run --scenario {scenario} --modes {mode} "
+        f"--seeds {seed} --budget {budget}",
+        "versions": versions(),
+        "host": host(),
+    }
+    write_json(path, _rounded(record))
+    return path
+
+
+def read(out: Path, scenario: str) -> dict[str, list[dict[str, Any]]]:
+    """Records of a scenario by mode, in the order of the modes and seeds."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for mode in MODES:
+        paths = sorted(out.glob(f"collaboration-{scenario}-{mode}-seed*.json"))
+        if paths:
+            found[mode] = [json.loads(path.read_text()) for path in paths]
+    return found
+
+
+def table(out: Path, scenario: str) -> str:
+    """Markdown of all records of a scenario."""
+    records = read(out, scenario)
+    if not records:
+        raise ValueError(f"{out}: no records of {scenario}; `run` makes them")
+    lines = [
+        "| mode | seeds | score | less than emergent | return, inner episode 1 / 2 "
+        "| mean score while learning | another task's messages cost | bits a step "
+        "| actuator steps in conflict | CPU s |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+
+    def scores(mode: str) -> list[float]:
+        return [record["after"]["estimate"] for record in records[mode]]
+
+    for mode, found in records.items():
+        apart = "-"
+        if mode != "emergent" and "emergent" in records:
+            apart = _shown(iqm_difference([scores("emergent")], [scores(mode)]), 3)
+        episodes = np.mean([record["returns_after"] for record in found], axis=0)
+        found_of = [record["diagnostics"] for record in found]
+        listening = [d["listening"]["estimate"] for d in found_of]
+        conflicts = [d["conflicts"]["share"] for d in found_of]
+        lines.append(
+            f"| `{mode}` | {len(found)} | {_shown(iqm_interval([scores(mode)]), 3)} | {apart} | "
+            f"{' / '.join(f'{x:.1f}' for x in episodes)} | "
+            f"{_shown(iqm_interval([[r['area_under_curve'] for r in found]]), 3)} | "
+            f"{_shown(iqm_interval([listening]), 1)} | "
+            f"{np.mean([d['bits'] for d in found_of]):.1f} | {np.mean(conflicts):.0%} | "
+            f"{np.median([r['cpu_s'] for r in found]):.0f} |"
+        )
+    alone = {record["seed"]: record for found in records.values() for record in found}
+    single = iqm_interval([[record["baseline_score"]["estimate"] for record in alone.values()]])
+    lines.append(f"| one agent (`mono-s5`) | {len(alone)} | {_shown(single, 3)} | | | | | | | |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(x: Interval, digits: int) -> str:
+    if not x.bounded:
+        return f"{x.estimate:.{digits}f}"
+    return f"{x.estimate:.{digits}f} ({x.low:.{digits}f} to {x.high:.{digits}f})"
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0, 1 where a run diverged, or 2 on bad usage."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.studies.collaboration",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", choices=("run", "table"), help="make records, or the table of those there")
+    parser.add_argument("--scenario", default=SCENARIO, help=f"id (default: {SCENARIO})")
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES), help="(default: all)")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="(default: 0 1 2)")
+    parser.add_argument("--budget", type=int, default=BUDGET, help=f"control steps (default: {BUDGET})")
+    parser.add_argument("--out", type=Path, default=RESULTS, help=f"records (default: {RESULTS})")
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default=OUT,
+        help=f"checkpoints (default: {OUT})",
+    )
+    given = parser.parse_args(arguments)
+    try:
+        if given.what == "table":
+            print(table(given.out, given.scenario), end="")
+            return 0
+        for seed in given.seeds:
+            for mode in given.modes:
+                print(run_one(given.scenario, mode, seed, given.out, given.runs, given.budget), flush=True)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except FloatingPointError as error:
+        print(f"diverged: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    exit_with(main)

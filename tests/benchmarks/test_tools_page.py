@@ -1,0 +1,48 @@
+"""The page on tools says what was measured. Run this file to write its tables anew."""
+
+import json
+import re
+from pathlib import Path
+
+from benchmarks.studies.tools import OUT, table
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "tools.md"
+
+
+def crew():
+    """A line on the crew's last run."""
+    ran = json.loads((ROOT / "docs" / "crew.json").read_text())
+    versions = ", ".join(f"{name} {version}" for name, version in ran["versions"].items())
+    return f"{versions}; Python {ran['python']}; {ran['outcome']}: {ran['ran']} ({ran['date']}).\n"
+
+
+def written(page):
+    """The page with its tables as they are now."""
+    parts = {"known": table(json.loads((ROOT / OUT).read_text())["rows"]), "crew": crew()}
+    for name, text in parts.items():
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+        page, found = re.subn(pattern, lambda m, text=text: m[1] + text + m[2], page, flags=re.DOTALL)
+        assert found == 1, name
+    return page
+
+
+def test_the_page_says_what_was_measured():
+    page = PAGE.read_text()
+    assert page == written(page), "out of date: python tests/benchmarks/test_tools_page.py"
+
+
+def test_the_crew_passed_on_the_versions_that_are_pinned():
+    ran = json.loads((ROOT / "docs" / "crew.json").read_text())
+    assert ran["outcome"] == "passed"
+    pins = dict(
+        line.split("==")
+        for line in (ROOT / "tests/crew/requirements.txt").read_text().split()
+        if "==" in line
+    )
+    for name, version in ran["versions"].items():
+        assert version.partition("+")[0] == pins[name]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text()))

@@ -1,0 +1,122 @@
+"""Forecasts of sequences whose best possible error is known."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from ma_ssm_env.recorded_trials import SAMPLE
+from policies.tools import SSMTool, ToolError
+
+RADIUS, ANGLE, NOISE = 0.95, 0.5, 0.3
+FAST = SSMTool(iterations=40)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def rotation(steps: int, seed: int = 0) -> NDArray[np.float64]:
+    """x' = R x + noise, a damped rotation in the plane, stationary."""
+    rng = np.random.default_rng(seed)
+    turn = RADIUS * np.array([[math.cos(ANGLE), -math.sin(ANGLE)], [math.sin(ANGLE), math.cos(ANGLE)]])
+    x = np.zeros((steps, 2))
+    x[0] = NOISE / math.sqrt(1 - RADIUS**2) * rng.standard_normal(2)
+    for t in range(1, steps):
+        x[t] = turn @ x[t - 1] + NOISE * rng.standard_normal(2)
+    return x
+
+
+def told_once(count: int, steps: int, seed: int = 0) -> list[NDArray[np.float64]]:
+    """x' = s u + noise with a sign s that the first step alone tells: memory, and a product."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        u, sign = rng.standard_normal(steps), rng.choice([-1.0, 1.0])
+        x, told = np.zeros(steps), np.zeros(steps)
+        x[1:], told[0] = sign * u[:-1] + NOISE * rng.standard_normal(steps - 1), sign
+        found.append(np.stack([x, u, told], axis=1))
+    return found
+
+
+def test_a_damped_rotation_is_forecast_as_well_as_its_noise_allows() -> None:
+    """k steps ahead: at best s^2 (1 + r^2 + ... + r^(2(k-1))); persistence 2 v (1 - r^k cos kw)."""
+    sequences = [rotation(120, seed) for seed in range(60)]
+    result = SSMTool(iterations=200)(sequences, horizon=3)  # type: ignore[arg-type]
+    unit = float(np.mean(result["variance"]))
+    best = [NOISE**2 * sum(RADIUS ** (2 * j) for j in range(k)) for k in (1, 2, 3)]
+    variance = NOISE**2 / (1 - RADIUS**2)
+    still = [2 * variance * (1 - RADIUS**k * math.cos(k * ANGLE)) for k in (1, 2, 3)]
+    for k in range(3):
+        assert result["error"]["ssm"][k] * unit == pytest.approx(best[k], rel=0.15)
+        assert result["error"]["linear"][k] * unit == pytest.approx(best[k], rel=0.15)
+        assert result["error"]["persistence"][k] * unit == pytest.approx(still[k], rel=0.2)
+    assert unit == pytest.approx(variance, rel=0.1)
+    assert result["better"] == "neither", "the linear model is the right one here"
+    assert json.loads(json.dumps(result)) == result
+
+
+def test_the_forecast_goes_on_from_the_last_step() -> None:
+    """Without noise, a rotation is known for ever."""
+    turn = 0.99 * np.array([[math.cos(0.3), -math.sin(0.3)], [math.sin(0.3), math.cos(0.3)]])
+    x = [np.array([5.0, -2.0])]
+    for _ in range(402):
+        x.append(turn @ x[-1])
+    result = FAST([step.tolist() for step in x[:400]], horizon=3)
+    np.testing.assert_allclose(result["forecast"], x[400:403], atol=0.02 * np.abs(x[400]).max())
+    assert len(result["error"]["ssm"]) == 3
+
+
+@pytest.mark.slow
+def test_memory_and_products_are_what_the_core_adds_to_a_linear_model() -> None:
+    result = SSMTool()(told_once(120, 40))  # type: ignore[arg-type]
+    # x has variance 1 + s^2, of which s^2 is noise; u is white, the third channel is 0 after the first step.
+    unit = result["variance"]
+    floor = (NOISE**2 / unit[0] + 1.0 / unit[1]) / 3
+    blind = ((1.0 + NOISE**2) / unit[0] + 1.0 / unit[1]) / 3
+    assert result["error"]["ssm"][0] < floor + 0.15 * (blind - floor)
+    assert result["error"]["linear"][0] > blind - 0.15 * (blind - floor)
+    assert result["better"] == "ssm"
+
+
+def test_recorded_trials_are_sequences() -> None:
+    result = FAST(str(SAMPLE), horizon=2)
+    assert len(result["variance"]) == 2, "the velocities of the point"
+    assert result["fitted_to"] == 25 * 50, "32 inner episodes, of which the last 7 are kept"
+    assert result["judged_on"] == 7 * (50 - 2 - 7)
+    with pytest.raises(
+        ToolError, match="agent='coordinator_0' has no sensors there; one of state_modeling_0"
+    ):
+        FAST(str(SAMPLE), agent="coordinator_0")
+    with pytest.raises(ToolError, match=r"ssm_forecast: sequences: nowhere\.npz: no such file"):
+        FAST("nowhere.npz")
+
+
+def test_the_same_seed_gives_the_same_numbers() -> None:
+    x = rotation(600).tolist()
+    tool = SSMTool(iterations=8)
+    assert tool(x, seed=3) == tool(x, seed=3) != tool(x, seed=4)
+
+
+def test_data_that_cannot_be_used_is_refused() -> None:
+    line = [[0.1 * t] for t in range(300)]
+    with pytest.raises(
+        ToolError, match="20 steps in 1 sequences, of which 3 could be judged on: at least 32"
+    ):
+        FAST(line[:20])
+    with pytest.raises(ToolError, match=r"sequence 0 has steps of \[1, 2\] channels"):
+        FAST([*line, [1.0, 2.0]])
+    with pytest.raises(ToolError, match=r"sequences of \[1, 2\] channels"):
+        FAST([line, [[1.0, 2.0]] * 300])
+    with pytest.raises(ToolError, match="is for recorded trials, and sequences are lists"):
+        FAST(line, agent="agent")
+    with pytest.raises(ToolError, match="horizon=11: a whole number from 1 to 10"):
+        FAST(line, horizon=11)
+    with pytest.raises(ToolError, match=r"sequences\[1\]\[0\]=null"):
+        FAST([[1.0], [None]])  # type: ignore[list-item]
+    constant = FAST([[2.0]] * 300)
+    assert constant["forecast"][0][0] == pytest.approx(2.0, abs=1e-4)

@@ -32,20 +32,12 @@ html_copy_source = False
 html_show_search_summary = False  # it would fetch the pages, which browsers refuse for local files
 html_theme_options = {"footer_icons": [], "top_of_page_buttons": []}
 
-# Pages that may be missing from a checkout: the index then leaves out their lines. Any other missing page
-# is an error.
-OPTIONAL = ("getting_started", "agents", "collaboration", "tools", "commands")
-
-
 def place_pages(app, docname, source):
-    """Leave out the index's lines of optional pages that are missing; add the pages that it does not name."""
+    """Add to the index the pages that it does not name."""
     if docname != "index":
         return
     text = source[0]
     assert "@others@" in text
-    for name in OPTIONAL:
-        if not (HERE / f"{name}.md").exists():
-            text = re.sub(rf"^(?:{name}|- \[[^\]]*\]\({name}\.md\).*)\n", "", text, flags=re.MULTILINE)
     named = set(re.findall(r"^(?:[^<\n]+ <)?(\w+)>?$", text, re.MULTILINE)) | {"index"}
     others = sorted(path.stem for path in HERE.glob("*.md") if path.stem not in named)
     source[0] = text.replace("@others@", "\n".join(others))

@@ -261,7 +261,7 @@ class NarrowBeliefTeam(_Around):
         self._unheard_state = slice(board.start + size, board.stop)
 
     def reset(self, **given: Any) -> tuple[dict[str, Float], dict[str, Any]]:
-        """Begin the next trial of every world."""
+        """Begin the next trial of every world; observations by agent [B, O]."""
         observations, infos = self.env.reset(**given)
         return self._heard(observations), infos
 
@@ -279,7 +279,7 @@ class NarrowBeliefTeam(_Around):
         return self._heard(observations), rewards, ended, truncated, infos
 
     def state(self) -> Float:
-        """The state, without what was not sent."""
+        """The state [B, S], without what was not sent."""
         state: Float = self.env.state()
         state[:, self._unheard_state] = 0.0
         return state

@@ -245,6 +245,9 @@ def record(
         tasks: tasks [N, k] to play, or one for all [k]; None draws them from the split.
         policy_seed: seed of the generator that players sample with.
         options: options of the environment; `task_source` is always "distribution" here.
+
+    Raises:
+        ValueError: a scenario that is not in the table, or players for a role that there is not.
     """
     known = reference(find_scenario(scenario))
     if not isinstance(known, str):

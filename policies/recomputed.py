@@ -17,7 +17,7 @@ def recomputed_gradients(
     """Differentiable gradients of `function`, by autograd through a call of it.
 
     Args:
-        function: the same mathematics in differentiable operations.
+        function: the same mathematics in differentiable operations, on tensors of any shape.
         given: its arguments.
         needed: which of their gradients are wanted; what is beyond `given` is not looked at.
         arriving: gradients of its outputs; None where nothing arrives.

@@ -97,7 +97,10 @@ class Recurrence:
         self._resets: frozenset[int] | None = None
 
     def resets(self, keep: Tensor) -> frozenset[int]:
-        """Steps at which any world is reset; found once, by a pass that sees values (a vmap hides them)."""
+        """Steps at which any world is reset, from keep [T, B, 1].
+
+        They are found once, by a pass that sees values (a vmap hides them).
+        """
         if self._resets is None:
             self._resets = frozenset((keep != 1).flatten(1).any(1).nonzero().flatten().tolist())
         return self._resets
@@ -113,7 +116,7 @@ class Recurrence:
     def forwards(
         self, decay: Tensor, inputs: Tensor, keep: Tensor, initial: Tensor, states: Tensor
     ) -> Tensor:
-        """States h_t = a_t keep_t h_{t-1} + u_t, into `states`, which may be `inputs`."""
+        """States h_t = a_t keep_t h_{t-1} + u_t [T, B, P], into `states`, which may be `inputs`."""
         resets = self.resets(keep)
         state = self._native(keep[0] * initial if 0 in resets else initial)
         out = self._native(states)
@@ -130,7 +133,7 @@ class Recurrence:
         return states
 
     def backwards(self, decay: Tensor, arriving: Tensor, keep: Tensor, totals: Tensor) -> Tensor:
-        """Totals G_t = g_t + a_{t+1} keep_{t+1} G_{t+1}, into `totals`, which may be `arriving`."""
+        """Totals G_t = g_t + a_{t+1} keep_{t+1} G_{t+1} [T, B, P], into `totals`, which may be `arriving`."""
         resets = self.resets(keep)
         out = self._native(totals)
         given = out if totals is arriving else self._native(arriving)
@@ -149,7 +152,7 @@ class Recurrence:
     def ends(
         self, decay: Tensor, totals: Tensor, states: Tensor, keep: Tensor, initial: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Gradients of the decay and of the initial state, where nobody differentiates them."""
+        """Gradients of the decay and of the initial state [B, P], where nobody differentiates them."""
         resets = self.resets(keep)
         first = keep[0] * totals[0] if 0 in resets else totals[0]
         terms = self.times_conjugate_at_once(totals[1:], states[:-1])
@@ -169,21 +172,21 @@ class Recurrence:
         return 0 if self.varying or large or not resets <= {0} else _chunk_length(len(inputs))
 
     def conjugate(self, x: Tensor) -> Tensor:
-        """Differentiable conj(x)."""
+        """Differentiable conj(x) [..., P]."""
         if not self.paired:
             return x
         re, im = torch.unflatten(x, -1, (-1, 2)).unbind(-1)
         return torch.stack((re, -im), -1).flatten(-2)
 
     def times_conjugate(self, x: Tensor, y: Tensor) -> Tensor:
-        """Differentiable product x * conj(y)."""
+        """Differentiable product x * conj(y) [..., P]."""
         if not self.paired:
             return x * y
         (a, b), (c, d) = (torch.unflatten(z, -1, (-1, 2)).unbind(-1) for z in (x, y))
         return torch.stack((a * c + b * d, b * c - a * d), -1).flatten(-2)
 
     def times_conjugate_at_once(self, x: Tensor, y: Tensor) -> Tensor:
-        """`times_conjugate` for where nobody differentiates it."""
+        """`times_conjugate` [..., P] for where nobody differentiates it."""
         if not self.paired:
             return x * y
         return torch.view_as_real(self._native(x) * self._native(y).conj()).flatten(-2)

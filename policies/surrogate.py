@@ -80,7 +80,7 @@ def composed_surrogate(
     *,
     clip: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`clipped_surrogate` in differentiable operations; `groups` is 1 where a number belongs to a role."""
+    """`clipped_surrogate` in differentiable operations; `groups` [A, R] is 1 where a number is a role's."""
     z = (actions - means) * torch.exp(-log_stds)
     log_ratio = (-0.5 * z.square() - log_stds - _LOG_SQRT_2PI) @ groups - log_probs
     ratio = torch.exp(log_ratio)

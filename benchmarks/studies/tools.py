@@ -207,9 +207,11 @@ class Misread:
     velocities: slice
 
     def initial_memory(self, batch: int) -> Any:
+        """Memory of the player."""
         return self.player.initial_memory(batch)
 
     def act(self, observations: Any, memory: Any, rng: np.random.Generator) -> tuple[Any, Any]:
+        """Actions of the player, from misread observations."""
         return self.player.act(misread(observations, self.velocities), memory, rng)
 
 

@@ -81,26 +81,33 @@ class PpoLearner:
 
     @property
     def network(self) -> TeamNetwork:
+        """See `Learner.network`."""
         return self.training.network
 
     @property
     def steps(self) -> int:
+        """See `Learner.steps`."""
         return self.training.steps
 
     @property
     def finished(self) -> bool:
+        """See `Learner.finished`."""
         return self.training.finished
 
     def iterate(self) -> dict[str, float]:
+        """See `Learner.iterate`."""
         return self.training.iterate()
 
     def save(self, folder: Path) -> None:
+        """See `Learner.save`."""
         training_state.save(folder, self.training)
 
     def resume(self, folder: Path) -> None:
+        """See `Learner.resume`."""
         training_state.resume(folder, self.training)
 
     def judge(self, split: Split, trials: int, adapted: bool = True) -> Judged:
+        """See `Learner.judge`."""
         config = self.training_config
         found = evaluate(config.scenario, players(self.network), split=split, trials=trials, **config.options)
         normalised = find_scenario(config.scenario).variation.normalise(found.tasks)
@@ -117,27 +124,34 @@ class MamlLearner:
 
     @property
     def network(self) -> TeamNetwork:
+        """See `Learner.network`."""
         return self.training.network
 
     @property
     def steps(self) -> int:
+        """See `Learner.steps`."""
         return self.training.steps
 
     @property
     def finished(self) -> bool:
+        """See `Learner.finished`."""
         return self.training.steps >= self.config.steps
 
     def iterate(self) -> dict[str, float]:
+        """See `Learner.iterate`."""
         metrics = self.training.iterate()
         return {**metrics, "episode_return": metrics["after"]}
 
     def save(self, folder: Path) -> None:
+        """See `Learner.save`."""
         self.training.save(folder)
 
     def resume(self, folder: Path) -> None:
+        """See `Learner.resume`."""
         self.training.restore(folder)
 
     def judge(self, split: Split, trials: int, adapted: bool = True) -> Judged:
+        """See `Learner.judge`."""
         config, law = self.config, find_scenario(self.config.scenario).variation
         (point,) = adaptation_curve(
             self.network,

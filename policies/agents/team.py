@@ -26,6 +26,9 @@ _CONTROLS = ("fixed_trust", "fixed_rate", "belief_size")  # of `ma_ssm_env.contr
 def by_role(agents: Iterable[Agent]) -> dict[str, Agent]:
     """Agents by role, in the order of the roles.
 
+    Args:
+        agents: one for each role that is to be there, in any order.
+
     Raises:
         ValueError: something is no agent, two have one role, or no acting role has any.
     """

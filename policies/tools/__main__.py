@@ -18,7 +18,7 @@ from policies.tools import TOOLS, ToolError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 0, 1 where the tool failed, or 2 where its arguments are not what it takes."""
+    """The command line; 0, 1 where the tool failed, or 2 where its arguments are refused."""
     parser = argparse.ArgumentParser(
         prog="python -m policies.tools", description="List the tools, or run one on arguments in JSON."
     )

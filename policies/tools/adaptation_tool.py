@@ -67,6 +67,7 @@ class AdaptationTool:
         surprise: error on the new trials below which there is nothing to adapt to.
         least_gain: share of the error on new trials that must be won.
         forecaster: how much the forecaster is fitted to.
+        name, description: see `Tool`.
     """
 
     iterations: int = 300

@@ -66,6 +66,7 @@ class MAMLTool:
         iterations: outer steps; as many of Adam for the joint model.
         tasks_a_step: tasks in an outer step.
         learning_rate: of the outer steps.
+        name, description: see `Tool`.
     """
 
     hidden: int = 40

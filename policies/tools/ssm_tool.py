@@ -99,7 +99,7 @@ class Forecaster(nn.Module):
         return self.told(self.features(x))
 
     def told(self, seen: Tensor) -> Tensor:
-        """`forward`, from what is read."""
+        """`forward`, from what is read [T, B, F]."""
         flat = seen @ self.read_out
         return flat.view(*flat.shape[:-1], *self.shape)
 
@@ -116,6 +116,7 @@ class SSMTool:
         learning_rate: of Adam, falling to a tenth.
         window: steps of a training sequence.
         batch: training sequences of a step.
+        name, description: see `Tool`.
     """
 
     width: int = 16

@@ -54,7 +54,11 @@ class ToolError(ValueError):
 
 @dataclass(frozen=True)
 class Range:
-    """Least and greatest value of a number, as in `Annotated[int, Range(1, 10)]`; None: no bound."""
+    """Bounds of a number, as in `Annotated[int, Range(1, 10)]`.
+
+    Attributes:
+        low, high: least and greatest value; None: no bound.
+    """
 
     low: float | None = None
     high: float | None = None
@@ -62,7 +66,11 @@ class Range:
 
 @dataclass(frozen=True)
 class Items:
-    """Least number of items of a list, as in `Annotated[list[float], Items(2)]`."""
+    """Length of a list, as in `Annotated[list[float], Items(2)]`.
+
+    Attributes:
+        low: least number of items.
+    """
 
     low: int
 
@@ -76,10 +84,14 @@ class Tool(Protocol):
     """
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """What it is called by."""
+        ...
 
     @property
-    def description(self) -> str: ...  # noqa: D102
+    def description(self) -> str:
+        """What it is for."""
+        ...
 
     def schema(self) -> Schema:
         """JSON schema of the arguments: an object."""

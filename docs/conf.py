@@ -32,6 +32,7 @@ html_copy_source = False
 html_show_search_summary = False  # it would fetch the pages, which browsers refuse for local files
 html_theme_options = {"footer_icons": [], "top_of_page_buttons": []}
 
+
 def place_pages(app, docname, source):
     """Add to the index the pages that it does not name."""
     if docname != "index":

@@ -12,7 +12,8 @@ Implementation details, numbered as on the algorithm's page:
     learns by the gradient that arrives, and has no surrogate of its own;
  7. an iteration stops early where the mean KL of an epoch passes `target_kl`;
  8. gradients are clipped for each network apart, so that a large critic loss does not slow the actors;
- 9. where the state model forecasts its sensors, the error of its forecasts joins the loss (`forecast.py`).
+ 9. where the state model forecasts its sensors, or infers the hidden task, its error joins the loss
+    (`forecast.py`, `task_inference.py`).
 
 Sources: Schulman et al. 2017; MAPPO, Yu et al. 2022; DIAL, Foerster et al. 2016.
 """
@@ -35,6 +36,7 @@ from policies.normaliser import ReturnScale
 from policies.returns import generalised_advantages
 from policies.rollout import Rollout
 from policies.surrogate import clipped_surrogate
+from policies.task_inference import squared_error
 from policies.team import BELIEF, SENDER, TeamNetwork
 from policies.tensor_store import arrays_of, tensors_of
 
@@ -61,6 +63,7 @@ class PpoConfig:
         gradient_norm: largest norm of each network's gradient.
         target_kl: mean KL of an epoch at which an iteration stops.
         forecast: weight of the forecast loss, where the networks forecast.
+        task: weight of the error in telling the hidden task, where the networks infer it.
     """
 
     num_worlds: int = 16
@@ -79,6 +82,7 @@ class PpoConfig:
     gradient_norm: float = 0.5
     target_kl: float = 0.05
     forecast: float = 1.0
+    task: float = 1.0
 
     def __post_init__(self) -> None:
         if self.rollout % self.segment:
@@ -219,7 +223,7 @@ class Ppo:
         self.return_scale.update(rollout.rewards, rollout.dones, rollout.active)
         batch = self._segments(rollout)
         count = batch.starts.shape[1]
-        forecast_errors = self._forecast_errors(rollout)
+        taught_errors = self._taught_errors(rollout)
         totals: dict[str, float] = {}
         updates = epochs = 0
         for _ in range(config.epochs):
@@ -251,7 +255,7 @@ class Ppo:
         return {
             **averages,
             **stds,
-            **forecast_errors,
+            **taught_errors,
             "epochs": float(epochs),
             "learning_rate": rate,
             "explained_variance": float(explained),
@@ -259,8 +263,8 @@ class Ppo:
         }
 
     @torch.no_grad()
-    def _forecast_errors(self, rollout: Rollout) -> dict[str, float]:
-        """Of what acting would have forecast, before anything is learned from this rollout: held out."""
+    def _taught_errors(self, rollout: Rollout) -> dict[str, float]:
+        """Of forecasts and inferred tasks, before anything is learned from this rollout: held out."""
         errors = {}
         for role in self.network.roles:
             actor = self.network.actor(role)
@@ -270,6 +274,9 @@ class Ppo:
                 errors["forecast_error"] = float(mean_squared_error(forecast, targets, valid))
                 nothing = torch.zeros_like(targets)
                 errors["persistence_error"] = float(mean_squared_error(nothing, targets, valid))
+            if actor.infers_task:
+                said, right = actor.inferred_task(rollout.features[role]), self.network.told(rollout.states)
+                errors["task_error"] = float(squared_error(said, right, rollout.active))
         return errors
 
     def loss(self, batch: Segments) -> tuple[Tensor, dict[str, float]]:
@@ -280,7 +287,7 @@ class Ppo:
         network, config = self.network, self.config
         observations = dict(batch.observations)
         features: list[Tensor] = []
-        forecast_losses: list[Tensor] = []
+        taught = torch.zeros((), device=batch.starts.device)  # what is learned from right answers
         means: dict[str, Tensor] = {}  # of the roles that have a surrogate
         belief_size = 0.0
         counted = _counted(batch.advantages, batch.active)
@@ -291,7 +298,11 @@ class Ppo:
             features.append(feature.detach())
             if actor.forecast_horizon:
                 targets, valid = actor.normalised_forecast_targets(observations[role])
-                forecast_losses.append(mean_squared_error(actor.forecast(feature), targets, valid))
+                error = mean_squared_error(actor.forecast(feature), targets, valid)
+                taught = taught + config.forecast * error
+            if actor.infers_task:
+                said = actor.inferred_task(feature)
+                taught = taught + config.task * squared_error(said, network.told(batch.states), batch.active)
             if self.differentiable and role == SENDER:
                 belief = straight_through_clip(mean + torch.exp(actor.log_std) * batch.noise[role])
                 belief_size = float(mean.detach().abs().mean())
@@ -310,8 +321,7 @@ class Ppo:
         if config.entropy:
             entropies = torch.stack([network.actor(role).entropy() for role in means])
             loss = loss - config.entropy * entropies.sum()
-        for forecast_loss in forecast_losses:
-            loss = loss + config.forecast * forecast_loss
+        loss = loss + taught
         return loss, {
             "loss": float(loss.detach()),
             "policy_loss": float(surrogate.detach()),

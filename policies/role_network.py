@@ -48,6 +48,7 @@ class RoleNetwork(nn.Module):
         generator: the only source of the initial parameters.
         shared_head: features -> means, shared with other roles; else the role has one of its own.
         forecast_horizon: h, steps that its sensors are forecast for (module `forecast`); 0: none.
+        told: numbers that tell the hidden task (module `task_inference`); 0: it is not inferred.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class RoleNetwork(nn.Module):
         generator: torch.Generator,
         shared_head: nn.Module | None = None,
         forecast_horizon: int = 0,
+        told: int = 0,
     ) -> None:
         super().__init__()
         self.fields, self.action_fields = dict(fields), dict(action_fields)
@@ -77,6 +79,9 @@ class RoleNetwork(nn.Module):
             outputs = forecast_horizon * len(self._sensors)
             # Small at the start: the first forecasts are persistence.
             self.forecast_head = linear(self.core.out_features, outputs, 0.01, generator)
+        self.infers_task = told > 0
+        if self.infers_task:
+            self.task_head = linear(self.core.out_features, told, 0.01, generator)
 
     @property
     def action_size(self) -> int:
@@ -120,6 +125,11 @@ class RoleNetwork(nn.Module):
         """Changes of the normalised sensors, 1 to h steps ahead [..., h, n], from features [..., D]."""
         flat: Tensor = self.forecast_head(features)
         return flat.view(*flat.shape[:-1], self.forecast_horizon, len(self._sensors))
+
+    def inferred_task(self, features: Tensor) -> Tensor:
+        """What is said of the hidden task [..., told], from features [..., D] (module `task_inference`)."""
+        said: Tensor = self.task_head(features)
+        return said
 
     def forecast_targets(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """What `forecast` should have said along observations [T, B, O], and which of it counts.

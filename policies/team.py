@@ -21,6 +21,7 @@ from policies.game import AGENT, Game
 from policies.normaliser import Normaliser
 from policies.parameter_sharing import SharedActor
 from policies.role_network import HeadConfig, RoleNetwork, linear
+from policies.task_inference import TASK, told, told_size
 
 SENDER = "state_modeling"
 BELIEF = "received_belief"
@@ -42,6 +43,8 @@ class NetworkConfig:
         shared: all roles share one actor (module `parameter_sharing`).
         forecast_horizon: steps that state_modeling, or the single agent, forecasts its sensors for, beside
             its actions (module `forecast`); 0: none, 10 at most.
+        infer_task: state_modeling, or the single agent, is taught in training to tell the hidden task from
+            its features (module `task_inference`); needs the privileged critic's state.
         proposer_width: hidden width of the environment role's networks, where it learns.
     """
 
@@ -53,11 +56,17 @@ class NetworkConfig:
     role_cores: dict[str, CoreConfig] = field(default_factory=dict)
     shared: bool = False
     forecast_horizon: int = 0
+    infer_task: bool = False
     proposer_width: int = 64
 
     def __post_init__(self) -> None:
         if not 0 <= self.forecast_horizon <= MAX_HORIZON:
             raise ValueError(f"forecast_horizon={self.forecast_horizon}: 0 to {MAX_HORIZON} is expected")
+        if self.infer_task and not self.privileged_critic:
+            raise ValueError(
+                "infer_task=True with privileged_critic=False: the task is read from the state that the "
+                "privileged critic reads; set privileged_critic=True"
+            )
         for role in self.role_cores:
             if role not in (*ACTING_ROLES, AGENT):
                 valid = ", ".join((*ACTING_ROLES, AGENT))
@@ -118,6 +127,10 @@ class TeamNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.actors = nn.ModuleDict()
+        self._wrapped = tuple(c.kind == "wrapped" for c in game.scenario.variation.shown)
+        self._task = game.state_fields[TASK]
+        if config.infer_task and not self._wrapped:
+            raise ValueError(f"infer_task=True: {game.scenario.id} has no hidden task to infer")
         shared = SharedActor(game, config.core, config.head.gain, generator) if config.shared else None
         for role in game.roles:
             sends = differentiable and role == SENDER
@@ -129,6 +142,7 @@ class TeamNetwork(nn.Module):
                 generator,
                 None if shared is None or sends else shared.head_of(role),
                 config.forecast_horizon if role in (SENDER, AGENT) else 0,
+                told_size(self._wrapped) if config.infer_task and role in (SENDER, AGENT) else 0,
             )
         self.critic = Critic(game, config, generator)
         self.proposer: ProposalNetwork | None = None
@@ -150,6 +164,10 @@ class TeamNetwork(nn.Module):
     def parts(self) -> list[nn.Module]:
         """Modules without common parameters: every actor and the critic, or all actors that share."""
         return [self.actors, self.critic] if self.config.shared else [*self.actors.values(), self.critic]
+
+    def told(self, states: Tensor) -> Tensor:
+        """What roles that infer the task should say [..., told], from what the critic reads [..., S]."""
+        return told(states[..., self._task], self._wrapped)  # a bounded field, which is never normalised
 
     def parameter_counts(self) -> dict[str, int]:
         """Trainable numbers in all actors, in the critic, and in the proposer where there is one."""

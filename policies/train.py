@@ -137,6 +137,7 @@ class Command:
         role_cores: roles with another core, as `coordinator=mlp` or, with its width, `coordinator=mlp:32`.
         shared: all roles share one actor (teams).
         forecast_horizon: steps that state_modeling, or the single agent, forecasts its sensors for; 0: none.
+        infer_task: state_modeling, or the single agent, is taught in training to tell the hidden task.
         steps: control steps, over all worlds.
         seed: of networks and sampling; also chooses the run's worlds.
         communication: how the belief is learned (teams).
@@ -161,6 +162,7 @@ class Command:
     role_cores: tuple[str, ...] = ()
     shared: bool = False
     forecast_horizon: int = NetworkConfig.forecast_horizon
+    infer_task: bool = NetworkConfig.infer_task
     steps: int = TrainConfig.steps
     seed: int = 0
     communication: Communication = "differentiable"
@@ -206,6 +208,7 @@ def configuration(command: Command) -> TrainConfig:
             role_cores=_role_cores(command),
             shared=command.shared,
             forecast_horizon=command.forecast_horizon,
+            infer_task=command.infer_task,
         ),
         ppo=tuned(command.scenario, **_changes(command.ppo)),
         options=options,

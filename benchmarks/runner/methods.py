@@ -66,11 +66,13 @@ METHODS: dict[str, Method] = {
     **{f"mono-{core}-matched": ours(core, team=False, matched=True) for core in CORES},
     "mono-s5-plain-critic": ours("s5", team=False, privileged=False),
     "mono-mlp-plain-critic": ours("mlp", team=False, privileged=False),
+    "mono-s5-infer-task": ours("s5", team=False, infer_task=True),
     "mono-s5-handicapped": ours("s5", team=False, options={"handicap": True}),
     "mono-mlp-scratchpad": ours("mlp", team=False, options={"scratchpad": True}),
     # the team
     **{f"team-{core}": ours(core, team=True) for core in CORES},
     "team-s5-plain-critic": ours("s5", team=True, privileged=False),
+    "team-s5-infer-task": ours("s5", team=True, infer_task=True),
     "team-s5-full": ours("s5", team=True, options={"observability": "full"}),
     "team-s5-free": ours("s5", team=True, options={"bandwidth_cost": 0.0}),
     "team-s5-fixed-trust": ours("s5", team=True, options={"fixed_trust": True}),

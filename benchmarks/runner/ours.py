@@ -35,6 +35,7 @@ def ours(
     matched: bool = False,
     privileged: bool = True,
     communication: Communication = "differentiable",
+    infer_task: bool = False,
 ) -> Method:
     """Our PPO.
 
@@ -45,6 +46,7 @@ def ours(
         matched: the single agent is as wide as it must be to have as many actor parameters as the team.
         privileged: the critic reads the state, the hidden task included.
         communication: how the belief is learned (teams).
+        infer_task: in training the agent, or state_modeling, is taught to tell the hidden task.
     """
     options = dict(options or {})
 
@@ -59,7 +61,7 @@ def ours(
             steps=budget,
             seed=seed,
             communication=communication,
-            network=NetworkConfig(core=kind, privileged_critic=privileged),
+            network=NetworkConfig(core=kind, privileged_critic=privileged, infer_task=infer_task),
             ppo=tuned(scenario),
             options=options,
         )

@@ -36,7 +36,7 @@ def test_the_glossary_is_what_runs_log() -> None:
         _logged(),
         _logged(
             team=True,
-            network={"forecast_horizon": 1},
+            network={"forecast_horizon": 1, "infer_task": True},
             options={"task_source": "environment", "horizon": 3, "episodes_per_trial": 1},
         ),
     )

@@ -116,7 +116,7 @@ def test_a_command_explains_itself_and_refuses_what_it_does_not_know(name, capsy
     assert outcome(name, ["--help"]) == 0
     said = capsys.readouterr().out
     assert f"usage: python -m {name}" in said
-    assert ("--json" in said) >= (name in WITH_JSON)
+    assert ("--json" in said) == (name in WITH_JSON)
     for parser in parsers:  # tyro, which makes the others, shows every default
         for action in parser._actions:
             assert action.help, f"{name}: {action.dest} is not explained"
@@ -245,6 +245,8 @@ def written(page):
 def test_the_page_on_commands_is_the_list():
     page = PAGE.read_text()
     assert page == written(page), "out of date: python tests/test_commands.py"
+    after = page.partition("<!-- /commands -->")[2]
+    assert all(f"`{name}`" in after for name in WITH_JSON)
 
 
 if __name__ == "__main__":

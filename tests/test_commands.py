@@ -225,13 +225,21 @@ def test_for_real_in_processes_of_their_own(tmp_path):
     assert "python -m policies.train " in listed.stdout
 
 
-def test_throughput_in_json(capsys):
-    arguments = ["--scenario", "PointDir-v0", "--worlds", "2", "--alternations", "1", "--json"]
-    assert outcome("benchmarks.throughput", arguments) == 0
-    captured = capsys.readouterr()
-    told = json.loads(captured.out)
-    assert len(told["rows"]) == 2
-    assert captured.err.count("steps per") == 2
+@pytest.mark.parametrize(
+    ("name", "arguments", "keys"),
+    [
+        (
+            "benchmarks.throughput",
+            "--scenario PointDir-v0 --worlds 2 --alternations 1 --json",
+            {"host", "versions", "rows"},
+        ),
+        ("benchmarks.report.scale", "--records 30 --json", {"records", "read_s"}),
+        ("ma_ssm_env.testing", "PointDir-v0 --horizon 3 --json", {"PointDir-v0"}),
+    ],
+)
+def test_json_is_alone_on_the_output(name, arguments, keys, capsys):
+    assert outcome(name, arguments.split()) == 0
+    assert json.loads(capsys.readouterr().out).keys() >= keys
 
 
 def written(page):

@@ -8,6 +8,7 @@ mine.toml`). Runs are done by processes of this machine, or with `--backend ray`
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -39,13 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command += f" --methods {' '.join(given.methods)}" if given.methods else ""
     command += f" --scenarios {' '.join(given.scenarios)}" if given.scenarios else ""
     try:
-        done = run_all(
-            plan(suite, command),
-            given.out,
-            backend,
-            allow_mixed=given.allow_mixed,
-            keep_every_s=given.keep_every,
-        )
+        # What is said on the way does not mix with the result.
+        with contextlib.redirect_stdout(sys.stderr if given.json else sys.stdout):
+            done = run_all(
+                plan(suite, command),
+                given.out,
+                backend,
+                allow_mixed=given.allow_mixed,
+                keep_every_s=given.keep_every,
+            )
     except MixedVersionsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -29,17 +29,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ma_ssm_env.commands import exit_with
-from ma_ssm_env.controls import team_vector_env, twin_vector_env
 from ma_ssm_env.parallel import TeamEnv
 from ma_ssm_env.play import from_checkpoint, named_players
 from ma_ssm_env.policy import Policy
+from ma_ssm_env.recorded_arrays import TWIN, checked, world
 from ma_ssm_env.roles import AGENTS
 from ma_ssm_env.scenarios import Scenario, find_scenario, reference
 from ma_ssm_env.single_agent import SingleAgentEnv
 
+__all__ = [
+    "SAMPLE",
+    "TWIN",
+    "RecordedTrials",
+    "as_recorded_trials",
+    "load",
+    "main",
+    "record",
+]
+
 FORMAT = 1
 KIND = "recorded trials"
-TWIN = "agent"  # the name of the twin's one agent
 SAMPLE = Path(__file__).with_name("samples") / "PointDir-v0.npz"
 EXPECTED = (
     "recorded trials are expected: a RecordedTrials; a mapping with scenario, observations, actions and "
@@ -79,7 +88,7 @@ class RecordedTrials:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, value in _checked(self).items():
+        for name, value in checked(self).items():
             object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
@@ -107,7 +116,7 @@ class RecordedTrials:
         """Plain return of each inner episode [N, K]; 0 for one that was not reached."""
         episode = np.cumsum(self.starts, axis=0) - 1
         returns = np.zeros(
-            (len(self), _env(self.scenario, self.options, self.team).options.episodes_per_trial)
+            (len(self), world(self.scenario, self.options, self.team).options.episodes_per_trial)
         )
         trial = np.broadcast_to(np.arange(len(self)), episode.shape)
         np.add.at(returns, (trial[self.playing], episode[self.playing]), self.rewards[self.playing])
@@ -115,7 +124,7 @@ class RecordedTrials:
 
     def fields(self, agent: str) -> dict[str, slice]:
         """Where each field lies in the agent's observation."""
-        env = _env(self.scenario, self.options, self.team)
+        env = world(self.scenario, self.options, self.team)
         found: dict[str, slice] = env.observation_fields(agent) if self.team else env.observation_fields()
         return found
 
@@ -264,7 +273,7 @@ def record(
         acting = {a: players[role] for a, role in AGENTS.items() if role not in options["absent_roles"]}
     else:
         acting = {TWIN: players}
-    env = _env(known, options, team, trials)
+    env = world(known, options, team, trials)
     seen, _ = env.reset(seed=seed, options=None if tasks is None else {"task": tasks})
     drawn = env.game.trials.task.copy()
     memories = {agent: policy.initial_memory(trials) for agent, policy in acting.items()}
@@ -296,10 +305,6 @@ def record(
     )
 
 
-def _env(scenario: str, options: Mapping[str, Any], team: bool, num_envs: int = 1) -> Any:
-    return (team_vector_env if team else twin_vector_env)(scenario, num_envs, **options)
-
-
 def _from_mapping(name: str, value: Mapping[Any, Any]) -> RecordedTrials:
     names = [f.name for f in dataclasses.fields(RecordedTrials)]
     missing = [n for n in names if n not in value and n not in _MAY_LACK]
@@ -317,97 +322,6 @@ def _from_mapping(name: str, value: Mapping[Any, Any]) -> RecordedTrials:
         return RecordedTrials(**given)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
-
-
-def _checked(given: Any) -> dict[str, Any]:
-    """The attributes, as arrays of their types and shapes."""
-    if not isinstance(given.scenario, str):
-        raise ValueError(f"scenario {given.scenario!r}: an id such as PointDir-v0 is expected")
-    if not isinstance(given.options, Mapping):
-        raise ValueError(f"options {given.options!r}: a mapping from option to value is expected")
-    options = {n: sorted(v) if isinstance(v, (set, frozenset)) else v for n, v in given.options.items()}
-    for name in ("render_mode", "num_threads"):  # no part of what was recorded
-        options.pop(name, None)
-    if not given.observations or set(given.observations) != set(given.actions):
-        raise ValueError(
-            f"observations of {', '.join(given.observations) or 'nobody'} and actions of "
-            f"{', '.join(given.actions) or 'nobody'}: the same agents are expected"
-        )
-    team = TWIN not in given.observations
-    env = _env(given.scenario, options, team)
-    expected = tuple(env.agents) if team else (TWIN,)
-    if set(expected) != set(given.observations):
-        raise ValueError(
-            f"{given.scenario}: agents {', '.join(given.observations)}; with these options "
-            f"{', '.join(expected)} are expected"
-        )
-    rewards = _array("rewards", given.rewards, np.float64, ("T", "N"))
-    T, N = rewards.shape
-    most = env.options.episodes_per_trial * env.options.horizon
-    if not 1 <= T <= most or N < 1:
-        raise ValueError(
-            f"rewards of shape {rewards.shape}: at least one trial of 1 to {most} steps is expected"
-        )
-    observations, actions = {}, {}
-    for agent in expected:
-        spaces = (
-            (env.single_observation_space(agent), env.single_action_space(agent))
-            if team
-            else (env.single_observation_space, env.single_action_space)
-        )
-        sizes = [(T, N, *space.shape) for space in spaces]
-        observations[agent] = _array(
-            f"observations of {agent}", given.observations[agent], np.float32, sizes[0]
-        )
-        actions[agent] = _array(f"actions of {agent}", given.actions[agent], np.float32, sizes[1])
-        if np.abs(actions[agent]).max(initial=0.0) > 1.0:
-            raise ValueError(f"actions of {agent}: numbers in [-1, 1] are expected")
-    lengths = np.full(N, T) if given.lengths is None else _array("lengths", given.lengths, np.int64, (N,))
-    if lengths.min() < 1 or lengths.max() > T:
-        raise ValueError(f"lengths from {lengths.min()} to {lengths.max()}: 1 to {T} is expected")
-    first = env.observation_fields(expected[0]) if team else env.observation_fields()
-    playing = np.arange(T)[:, None] < lengths
-    begins = (observations[expected[0]][:, :, first["episode_start"].start] == 1.0) & playing
-    if given.starts is not None:
-        starts = _array("starts", given.starts, np.bool_, (T, N))
-        if not np.array_equal(starts, begins):
-            raise ValueError("starts: they differ from episode_start in the observations")
-    if not begins[0].all() or begins.sum(0).max() > env.options.episodes_per_trial:
-        raise ValueError(
-            "observations: a trial begins with episode_start 1, and has at most "
-            f"{env.options.episodes_per_trial} inner episodes"
-        )
-    law = env.scenario.variation
-    tasks = np.full((N, law.size), np.nan)
-    if given.tasks is not None:
-        tasks = _array("tasks", given.tasks, np.float64, (N, law.size), finite=False)
-        for row in tasks[~np.isnan(tasks).all(1)].tolist():
-            law.checked(row)
-    return {
-        "options": options,
-        "observations": observations,
-        "actions": actions,
-        "rewards": rewards,
-        "tasks": tasks,
-        "lengths": lengths,
-        "starts": begins,
-    }
-
-
-def _array(
-    name: str, value: Any, dtype: Any, shape: tuple[int | str, ...], *, finite: bool = True
-) -> NDArray[Any]:
-    try:
-        array = np.asarray(value, dtype=dtype)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: an array of numbers is expected, not {value!r:.80}") from None
-    sizes = [s for s in shape if not isinstance(s, str)]
-    if array.ndim != len(shape) or (sizes and array.shape != shape):
-        expected = f"[{', '.join(map(str, shape))}]"
-        raise ValueError(f"{name}: shape {list(array.shape)}; {expected} is expected")
-    if finite and not np.isfinite(array).all():
-        raise ValueError(f"{name}: finite numbers are expected")
-    return array
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -116,7 +116,7 @@ def test_a_command_explains_itself_and_refuses_what_it_does_not_know(name, capsy
     assert outcome(name, ["--help"]) == 0
     said = capsys.readouterr().out
     assert f"usage: python -m {name}" in said
-    assert ("--json" in said) >= (name in WITH_JSON)
+    assert ("--json" in said) == (name in WITH_JSON)
     for parser in parsers:  # tyro, which makes the others, shows every default
         for action in parser._actions:
             assert action.help, f"{name}: {action.dest} is not explained"
@@ -225,13 +225,21 @@ def test_for_real_in_processes_of_their_own(tmp_path):
     assert "python -m policies.train " in listed.stdout
 
 
-def test_throughput_in_json(capsys):
-    arguments = ["--scenario", "PointDir-v0", "--worlds", "2", "--alternations", "1", "--json"]
-    assert outcome("benchmarks.throughput", arguments) == 0
-    captured = capsys.readouterr()
-    told = json.loads(captured.out)
-    assert len(told["rows"]) == 2
-    assert captured.err.count("steps per") == 2
+@pytest.mark.parametrize(
+    ("name", "arguments", "keys"),
+    [
+        (
+            "benchmarks.throughput",
+            "--scenario PointDir-v0 --worlds 2 --alternations 1 --json",
+            {"host", "versions", "rows"},
+        ),
+        ("benchmarks.report.scale", "--records 30 --json", {"records", "read_s"}),
+        ("ma_ssm_env.testing", "PointDir-v0 --horizon 3 --json", {"PointDir-v0"}),
+    ],
+)
+def test_json_is_alone_on_the_output(name, arguments, keys, capsys):
+    assert outcome(name, arguments.split()) == 0
+    assert json.loads(capsys.readouterr().out).keys() >= keys
 
 
 def written(page):
@@ -245,6 +253,8 @@ def written(page):
 def test_the_page_on_commands_is_the_list():
     page = PAGE.read_text()
     assert page == written(page), "out of date: python tests/test_commands.py"
+    after = page.partition("<!-- /commands -->")[2]
+    assert all(f"`{name}`" in after for name in WITH_JSON)
 
 
 if __name__ == "__main__":

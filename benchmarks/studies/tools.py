@@ -178,10 +178,11 @@ def adaptation_to_sensors() -> list[Row]:
             who = "a team's state_modeling" if team else "one agent"
             for name, trials, known in (
                 ("velocities read at other gains and offsets", changed, f"gains {GAIN}, offsets {OFFSET}"),
-                ("the same trials as they were", recorded, "nothing to adapt to; harm 1"),
+                ("the same trials as they were, made to look", recorded, "gains 1, offsets 0, harm 1"),
             ):
                 trials.save(folder / "trials.npz")
-                told = AdaptationTool()(str(folder / "old"), str(folder / "trials.npz"))
+                tool = AdaptationTool(surprise=3.0 if trials is changed else 0.0)  # it would not even look
+                told = tool(str(folder / "old"), str(folder / "trials.npz"))
                 sensors = told["sensors"].values()
                 gains = ", ".join(f"{sensor['gain']:.3f}" for sensor in sensors)
                 offsets = ", ".join(f"{sensor['offset']:.3f}" for sensor in sensors)

@@ -110,7 +110,8 @@ class AdaptationTool:
 
         Returns:
             `adapted`: whether something was; `refused`: else why; `error` of `new` and `old` trials, `before`
-            and `after`; `harm`; `sensors`: name -> `gain` and `offset` that its readings seem to have got;
+            and `after` what was fitted; `harm` of it; `sensors`: name -> `gain` and `offset` that its
+            readings seem to have got;
             `role`: who forecast; `out`: where the checkpoint is.
         """
         try:
@@ -160,19 +161,20 @@ class AdaptationTool:
         )
         none = torch.zeros(2, len(forecast.columns))  # log a and b of no change
         variance = _mean_over(old_fit, _residuals(actor, forecast, old_fit, none)).clamp(min=1e-8)
-        layer = self._fitted(actor, forecast, new_fit, variance)
 
         def error(steps: _Steps, by: Tensor) -> float:
             squares = _residuals(actor, forecast, steps, by) * torch.exp(-2.0 * by[0])
             return float((_mean_over(steps, squares) / variance).mean())
 
+        surprised = error(new_kept, none) >= self.surprise
+        layer = self._fitted(actor, forecast, new_fit, variance) if surprised else none
         errors = {
             "new": {"before": error(new_kept, none), "after": error(new_kept, layer)},
             "old": {"before": error(old_kept, none), "after": error(old_kept, layer)},
         }
         before, after = errors["new"].values()
         refused = None
-        if before < self.surprise:
+        if not surprised:
             refused = (
                 f"error {before:.2f} on new trials is below {self.surprise:g} times that on "
                 "sound ones: there is nothing to adapt to"

@@ -366,6 +366,10 @@ def test_the_command_says_what_failed(tmp_path, here, monkeypatch, capsys):
     assert "1 runs finished, 0 reused, 1 failed; records: " in said.out
     assert "failed: PointDir-v0--failing--seed0--" in said.err
     assert "FloatingPointError: loss is nan after 7 updates" in said.err
+    assert main(["--suite", "mixed", "--out", str(tmp_path), "--jobs", "1", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["finished"], told["reused"], told["records"]) == (0, 1, f"{tmp_path}/records")
+    assert ["failing" in key for key in told["failed"]] == [True]
 
 
 def test_the_command_can_ask_for_less(tmp_path, here, capsys):

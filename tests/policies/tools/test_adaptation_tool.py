@@ -100,7 +100,12 @@ def test_where_nothing_changed_it_refuses_and_writes_nothing(adapted) -> None:
     assert "there is nothing to adapt to" in told["refused"]
     assert told["out"] is None
     assert not (folder / "none").exists()
-    assert told["harm"] == pytest.approx(1.0, abs=0.25), "even what it would have done is next to nothing"
+    assert told["harm"] == 1.0
+    assert told["error"]["new"]["before"] == told["error"]["new"]["after"] < 2
+    forced = dataclasses.replace(TOOL, surprise=0.0)(str(folder / "old"), str(folder / "same.npz"))
+    assert not forced["adapted"]
+    assert "gains and offsets do not help" in forced["refused"]
+    assert forced["harm"] == pytest.approx(1.0, abs=0.25), "even what it would have done is next to nothing"
 
 
 def test_harm_may_be_bounded(adapted) -> None:

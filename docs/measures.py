@@ -9,6 +9,7 @@ records are reported on, and the anchor of the section whose table is quoted. Fo
 
 from __future__ import annotations
 
+import argparse
 import base64
 import importlib
 import re
@@ -112,6 +113,11 @@ def take_figures() -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Fill the tables of the pages from the committed records.")
+    parser.add_argument(
+        "--figures", action="store_true", help="take the pages' figures anew, too: needs Chromium"
+    )
+    given = parser.parse_args()
     write_all()
-    if "--figures" in sys.argv[1:]:
+    if given.figures:
         take_figures()

@@ -2,8 +2,9 @@
 
 A team learns a scenario for the whole budget in every mode, and is judged on the test tasks: that of the
 quick start (`s5`: four agents with S5, forecasts of 10 steps), or one without memory and forecasts
-(`mlp`, of width 64), which takes a third of the time. What is done is not done again, what was cut off goes on. `table` makes
-the table of the records alone; its intervals are Student's t over seeds.
+(`mlp`, of width 64), which takes a third of the time. What is done is not done
+again, what was cut off goes on. `table` makes the table of the records alone; its intervals are Student's t
+over seeds.
 """
 
 from __future__ import annotations

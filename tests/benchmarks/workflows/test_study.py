@@ -5,8 +5,6 @@ import json
 import pytest
 
 from benchmarks.studies import collaboration
-from benchmarks.workflows import CollaborativeLearning
-from policies import CoordinatorAgent, MetaLearningAgent, StateModelingAgent
 
 
 def record(seed, score, **more):
@@ -30,9 +28,9 @@ def record(seed, score, **more):
 def test_the_table_by_hand(tmp_path):
     for mode, scores in {"emergent": (0.8, 0.9, 1.0), "silent": (0.0, 0.0, 0.0)}.items():
         for seed, score in enumerate(scores):
-            path = tmp_path / f"collaboration-PointDir-v0-{mode}-seed{seed}.json"
+            path = tmp_path / f"collaboration-PointDir-v0-mlp-{mode}-seed{seed}.json"
             path.write_text(json.dumps(record(seed, score)))
-    lines = collaboration.table(tmp_path, "PointDir-v0").splitlines()
+    lines = collaboration.table(tmp_path, "PointDir-v0", "mlp").splitlines()
     assert len(lines) == 5
     cells = [cell.strip() for cell in lines[2].split("|")[1:-1]]
     # Mean 0.9, deviation 0.1: 0.9 +- 4.303 x 0.1 / sqrt(3)
@@ -40,20 +38,14 @@ def test_the_table_by_hand(tmp_path):
     assert cells[6:] == ["50.0 (50.0 to 50.0)", "32.0", "25%", "80"]
     cells = [cell.strip() for cell in lines[3].split("|")[1:-1]]
     assert cells[:4] == ["`silent`", "3", "0.000 (0.000 to 0.000)", "0.900 (0.652 to 1.148)"]
-    assert "| one agent (`mono-s5`) | 3 | 0.950 (0.950 to 0.950) |" in lines[4]
+    assert "| one agent (`mono-mlp`) | 3 | 0.950 (0.950 to 0.950) |" in lines[4]
     assert collaboration.main(["table", "--out", str(tmp_path / "none")]) == 2
 
 
 @pytest.mark.slow
 def test_a_run_is_recorded_and_not_done_twice(tmp_path, monkeypatch, capsys):
-    def tiny():
-        small = {"core": "mlp", "width": 4}
-        return CollaborativeLearning(
-            [MetaLearningAgent(**small), StateModelingAgent(**small)], CoordinatorAgent(**small)
-        )
-
-    monkeypatch.setattr(collaboration, "workflow", tiny)
-    given = ["run", "--modes", "silent", "--seeds", "1", "--budget", "3200"]
+    monkeypatch.setitem(collaboration.TEAMS, "mlp", collaboration.Team("mlp", 4, 0, "mono-mlp"))
+    given = ["run", "--teams", "mlp", "--modes", "silent", "--seeds", "1", "--budget", "3200"]
     given += ["--out", str(tmp_path / "out"), "--runs", str(tmp_path / "runs")]
     assert collaboration.main(given) == 0
     (path,) = (tmp_path / "out").iterdir()

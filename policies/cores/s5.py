@@ -3,6 +3,7 @@
 # ruff: noqa: F722  (the shapes in annotations are jaxtyping's, not forward references)
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import final
 
@@ -24,7 +25,7 @@ from policies.cores.core import (
 )
 from policies.cores.s5_block import BlockWeights, composed_block, held, mix, s5_block
 
-__all__ = ["S5"]
+__all__ = ["S5", "stacked_s5"]
 
 
 @final
@@ -81,8 +82,52 @@ class S5(Core):
         """Poles and step sizes of every block."""
         return [parameter for block in self._blocks() for parameter in block.memory_parameters()]
 
+    def make(self) -> tuple[int, ...] | None:
+        """What `stacked_s5` wants to be the same in all cores; None where it cannot take this one."""
+        blocks = self._blocks()
+        # `torch.func` wants operations that it can transform, core by core.
+        if any(block.complex for block in blocks) or torch._C._are_functorch_transforms_active():
+            return None
+        return self.out_features, self.state_size, len(blocks)
+
     def _blocks(self) -> list["_S5Block"]:
         return list(self.blocks)  # type: ignore[arg-type]
+
+
+def stacked_s5(
+    cores: Sequence[S5],
+    inputs: Sequence[Float[Tensor, "T B I"]],
+    starts: Float[Tensor, "T B"],
+    memories: Sequence[Float[Tensor, "B S"]],
+) -> Float[Tensor, "R T B D"]:
+    """Features of several cores of one make, each for inputs of its own, at once.
+
+    A minibatch of learning costs calls more than arithmetic; here a call does the work of R. The cores' real
+    poles, widths, states and layers are the same (`S5.make`); the sizes of their inputs may differ.
+
+    Args:
+        cores: R of them.
+        inputs: of each core.
+        starts: 1.0 where the memories are cleared before that step reads them.
+        memories: of each core before the first step.
+    """
+    keep = (1.0 - starts)[..., None]
+    streams = [
+        functional.linear(x.flatten(0, 1), core.encoder.weight, core.encoder.bias)
+        for core, x in zip(cores, inputs, strict=True)
+    ]
+    stream = torch.tanh(torch.stack(streams))  # [R, T * B, D]
+    before = torch.split(torch.stack(list(memories)), cores[0].state_size, 2)
+    for layer, state in enumerate(before):
+        blocks = [core._blocks()[layer] for core in cores]
+        rates, steps, matrices, *others = (
+            torch.stack(parts) for parts in zip(*(b.weights() for b in blocks), strict=True)
+        )
+        decay, matrix = held(rates, steps, matrices)
+        norm_weight, norm_bias, *rest = others
+        weights = BlockWeights(norm_weight, norm_bias, matrix, *rest)
+        stream, _ = s5_block(stream, keep, state, decay, weights, eps=blocks[0].norm.eps, complex_poles=False)
+    return stream.view(len(cores), *starts.shape, -1)
 
 
 @final
@@ -116,6 +161,12 @@ class _S5Block(nn.Module):
         """Poles and step sizes."""
         turning = [self.frequency] if self.complex else []
         return [self.log_rate, *turning, self.log_step]
+
+    def weights(self) -> tuple[Tensor, ...]:
+        """Rates and steps of real poles, B as it is without gain, then the norm's and the others' weights."""
+        norm = self.norm
+        mixing = (self.output_matrix, self.skip, self.gate_weight, self.gate_bias)
+        return (self.log_rate, self.log_step, self.input_matrix, norm.weight, norm.bias, *mixing)
 
     def discretised(self) -> tuple[Tensor, BlockWeights]:
         """Decay a [P], and what the block multiplies with, the states' gains in its input matrix."""

@@ -222,12 +222,13 @@ def _chunked(
     """
     # The decay of every number of a step, its last two axes as one, so that one call runs over long rows.
     every = decay.expand(inputs.shape[1:]).flatten(-2)
-    h = torch.unflatten(out, 0, (-1, length)).flatten(-2)  # [K, C, ..., B * P]
+    shape = (-1, length, *every.shape)
+    h = out.view(shape)  # [K, C, ..., B * P]
     turn = -1 if reverse else 1
     rows = h.unbind(1)[::turn]
     given = rows
     if out is not inputs:
-        given = torch.unflatten(inputs, 0, (-1, length)).flatten(-2).unbind(1)[::turn]
+        given = inputs.reshape(shape).unbind(1)[::turn]
         rows[0].copy_(given[0])
     for now, before, after in zip(given[1:], rows, rows[1:], strict=False):
         torch.addcmul(now, every, before, out=after)
@@ -235,8 +236,7 @@ def _chunked(
     powers = every**counts  # a^1 to a^C [C, ..., B * P]
     ends = rows[-1].unbind(0)[::turn]
     if initial is not None:
-        first = initial.flatten(-2)
-        h[0].addcmul_(powers, first)
+        h[0].addcmul_(powers, initial.flatten(-2))
     for before, after in itertools.pairwise(ends):
         after.addcmul_(powers[-1], before)
     if reverse:

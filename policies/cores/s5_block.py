@@ -22,6 +22,7 @@ Axes: `R` roles, `T` time, `B` worlds, `N` = T * B rows, `D` features, `P` state
 # ruff: noqa: F722  (the shapes in annotations are jaxtyping's, not forward references)
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, final
@@ -165,13 +166,10 @@ class _Block(torch.autograd.Function):
         """Arguments: stream, keep, before, decay, the weights, eps, complex_poles."""
         stream, keep, before, decay, *rest = given
         *matrices, eps, complex_poles = rest
-        weights = BlockWeights(*matrices)
-        single = stream.ndim == 2
+        single, state = stream.ndim == 2, before
+        decay, weights = _arranged(decay, matrices)
         if single:
-            stream, state, decay = stream[None], before[None], decay[None]
-            weights = BlockWeights(*(x[None] for x in matrices))
-        else:
-            state = before
+            stream, state = stream[None], before[None]
         law = Recurrence(varying=False, paired=complex_poles)
         law.resets(keep)
         slope = stream.new_tensor(_SLOPE)
@@ -202,19 +200,39 @@ class _Block(torch.autograd.Function):
         come, to_last = arriving
         if come is None:  # nobody uses anything but the last state
             come = torch.zeros_like(stream)
+        decay, weights = _arranged(decay, matrices)
         if stream.ndim == 3:
-            found = _backwards(ctx, stream, keep, before, decay, BlockWeights(*matrices), come, to_last)
-            return (*found, None, None)
-        weights = BlockWeights(*(x[None] for x in matrices))
+            return (*_backwards(ctx, stream, keep, before, decay, weights, come, to_last), None, None)
         last = None if to_last is None else to_last[None]
-        found = _backwards(ctx, stream[None], keep, before[None], decay[None], weights, come[None], last)
-        return (*(x if x is None else x[0] for x in found), None, None)
+        found = _backwards(ctx, stream[None], keep, before[None], decay, weights, come[None], last)
+        # Of one role, what is no matrix has no axis of roles anyway.
+        return (*(x if x is None or x.ndim == 1 else x[0] for x in found), None, None)
 
 
-def _in_time(states: Tensor, batch: int) -> Tensor:
+def _arranged(decay: Tensor, matrices: Sequence[Tensor]) -> tuple[Tensor, BlockWeights]:
+    """Decay and weights as they are multiplied with: matrices [R, ., .], the others [R, 1, .].
+
+    Of one role, which has no axis of roles, the others stay as they are: that spares it 20 views.
+    """
+    weights = BlockWeights(*matrices)
+    if decay.ndim == 1:
+        return decay, weights._replace(
+            input_matrix=weights.input_matrix[None],
+            output_matrix=weights.output_matrix[None],
+            gate_weight=weights.gate_weight[None],
+        )
+    return decay[:, None], weights._replace(
+        norm_weight=weights.norm_weight[:, None],
+        norm_bias=weights.norm_bias[:, None],
+        skip=weights.skip[:, None],
+        gate_bias=weights.gate_bias[:, None],
+    )
+
+
+def _in_time(states: Tensor, batch: int, alone: bool) -> Tensor:
     """States [R, t * B, P] with time first: [t, B, P] of one role, else [t, R, B, P]."""
     roles, rows, size = states.shape
-    if roles == 1:
+    if alone:
         return states.view(-1, batch, size)
     return states.view(roles, rows // batch, batch, size).transpose(0, 1)
 
@@ -232,27 +250,25 @@ def _forwards(
     out: Tensor,
 ) -> _Tile:
     """The block at some steps, from the state before them; its output goes into `out`."""
-    batch, width, alone = state.shape[1], stream.shape[2], len(stream) == 1
+    batch, width, alone = state.shape[1], stream.shape[2], decay.ndim == 1
     rows = slice(steps.start * batch, steps.stop * batch)
     x = stream[:, rows]
     if alone:  # the kernel's own weight and bias are one role's
-        normed, mean, rstd = torch.native_layer_norm(
-            x, (width,), weights.norm_weight[0], weights.norm_bias[0], eps
-        )
+        normed, mean, rstd = torch.native_layer_norm(x, (width,), weights.norm_weight, weights.norm_bias, eps)
         centred = None
     else:
         centred, mean, rstd = torch.native_layer_norm(x, (width,), None, None, eps)
-        normed = torch.addcmul(weights.norm_bias[:, None], centred, weights.norm_weight[:, None])
+        normed = torch.addcmul(weights.norm_bias, centred, weights.norm_weight)
     states = torch.bmm(normed, weights.input_matrix.mT)
-    in_time = _in_time(states, batch)
+    in_time = _in_time(states, batch, alone)
     if alone:
-        law.of(steps).forwards(decay[0], in_time, keep[steps], state[0], in_time)
+        law.of(steps).forwards(decay, in_time, keep[steps], state[0], in_time)
     else:
-        law.of(steps).forwards(decay[:, None], in_time, keep[steps, None], state, in_time)
-    summed = (normed * weights.skip[:, None]).baddbmm_(states, weights.output_matrix.mT)
+        law.of(steps).forwards(decay, in_time, keep[steps, None], state, in_time)
+    summed = (normed * weights.skip).baddbmm_(states, weights.output_matrix.mT)
     logistic = torch.addcmul(slope, summed, summed, value=_CUBIC).mul_(summed).sigmoid_()
     mixed = summed * logistic
-    both = torch.baddbmm(weights.gate_bias[:, None], mixed, weights.gate_weight.mT)
+    both = torch.baddbmm(weights.gate_bias, mixed, weights.gate_weight.mT)
     value, gate = both[..., :width], both[..., width:].sigmoid_()
     torch.addcmul(x, value, gate, out=out[:, rows])
     return _Tile(
@@ -270,13 +286,16 @@ def _backwards(
     arriving: Tensor,
     arriving_last: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
-    """Gradients of stream, keep (None), before, decay and the weights, all with the axis of roles."""
+    """Gradients of stream, keep (None), before, decay and the weights.
+
+    With an axis of roles; of one role, without it where a weight is no matrix.
+    """
     law: Recurrence = ctx.law
     stream, arriving = stream.contiguous(), arriving.contiguous()
     roles, batch, width = len(stream), before.shape[1], stream.shape[2]
-    alone = roles == 1
-    decays = decay[0] if alone else decay[:, None]
-    conjugate = law.conjugate(decays)
+    alone = decay.ndim == 1
+    rows: Any = (0, 1) if alone else 1  # what a weight that is no matrix is summed over
+    conjugate = law.conjugate(decay)
     to_stream = torch.empty_like(stream)
     to_state = torch.zeros_like(before) if arriving_last is None else arriving_last
     sums: list[Tensor] = []
@@ -295,13 +314,13 @@ def _backwards(
         # The states.
         to_states = torch.bmm(to_summed, weights.output_matrix)
         to_states[:, -batch:].add_(to_state)
-        totals, states = _in_time(to_states, batch), _in_time(tile.states, batch)
+        totals, states = _in_time(to_states, batch, alone), _in_time(tile.states, batch, alone)
         kept = keep[tile.steps] if alone else keep[tile.steps, None]
         part.backwards(conjugate, totals, kept, totals)
         first = tile.before[0] if alone else tile.before
-        to_decays, to_first = part.ends(decays, totals, states, kept, first)
-        to_decay, to_state = to_decays.view(decay.shape), to_first.view(before.shape)
-        to_skip = torch.mul(to_summed, tile.normed, out=scratch).sum(1)
+        to_decays, to_first = part.ends(decay, totals, states, kept, first)
+        to_decay, to_state = to_decays.squeeze(-2) if not alone else to_decays, to_first.view(before.shape)
+        to_skip = torch.mul(to_summed, tile.normed, out=scratch).sum(rows)
         found = [(to_states.mT, tile.normed), (to_summed.mT, tile.states), (to_both.mT, tile.mixed)]
         if sums:
             for total, (one, other) in zip(sums, found, strict=False):
@@ -309,21 +328,21 @@ def _backwards(
         else:
             sums = [torch.bmm(one, other) for one, other in found]
         # The norm.
-        to_normed = to_summed.mul_(weights.skip[:, None]).baddbmm_(to_states, weights.input_matrix)
+        to_normed = to_summed.mul_(weights.skip).baddbmm_(to_states, weights.input_matrix)
         norm_weight = norm_bias = None
         if alone:
-            norm_weight, norm_bias = weights.norm_weight[0], weights.norm_bias[0]
+            norm_weight, norm_bias = weights.norm_weight, weights.norm_bias
         else:
             to_bias = to_normed.sum(1)
             to_weight = torch.mul(to_normed, tile.centred, out=scratch).sum(1)
-            to_normed.mul_(weights.norm_weight[:, None])
+            to_normed.mul_(weights.norm_weight)
         to_x, *to_affine = _norm_backward(
             to_normed, x, (width,), tile.mean, tile.rstd, norm_weight, norm_bias, (True, alone, alone)
         )
         if alone:
-            to_weight, to_bias = (v[None] for v in to_affine)
+            to_weight, to_bias = to_affine
         torch.add(to_x, come, out=to_stream[:, tile.rows])
-        vectors = [to_decay, to_weight, to_bias, to_skip, to_both.sum(1)]
+        vectors = [to_decay, to_weight, to_bias, to_skip, to_both.sum(rows)]
         if len(sums) == 3:
             sums += vectors
         else:

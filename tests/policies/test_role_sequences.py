@@ -14,6 +14,7 @@ from policies.game import Game
 from policies.ppo import Communication, Ppo, PpoConfig
 from policies.role_network import HeadConfig, RoleNetwork
 from policies.role_sequences import role_sequences as together
+from policies.role_sequences import role_stepper
 from policies.rollout import Collector
 from policies.team import NetworkConfig, TeamNetwork
 
@@ -109,6 +110,35 @@ def test_derivatives_of_second_order_equal_those_of_each_role(starts: list[tuple
         found.append(torch.autograd.grad(torch.stack([x.square().sum() for x in first]).sum(), parameters))
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+@STARTS
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
+@pytest.mark.parametrize("cores", [EQUAL, [OTHERS["width"], CORE, OTHERS["kind"], CORE, OTHERS["poles"]]])
+def test_steps_equal_the_sequence(
+    cores: list[CoreConfig], dtype: torch.dtype, tolerance: float, starts: list[tuple[int, int]]
+) -> None:
+    actors = _actors(cores, dtype)
+    for number, actor in enumerate(actors):  # a step reads observations as they are
+        actor.normaliser.update(torch.randn(64, 3 + number, generator=torch.Generator().manual_seed(2)) + 1)
+    seen, began, memories = _given(actors, starts, dtype)
+    with torch.no_grad():
+        expected = [
+            actor.sequence(x, began, memory) for actor, x, memory in zip(actors, seen, memories, strict=True)
+        ]
+        step, carried = role_stepper(actors), [memory.clone() for memory in memories]
+        for t in range(T):
+            answers = step([x[t] for x in seen], began[t], carried)
+            carried = [memory for _, _, memory in answers]
+            for (mean, feature, _), (means, features) in zip(answers, expected, strict=True):
+                torch.testing.assert_close(mean, means[t], rtol=tolerance, atol=tolerance)
+                torch.testing.assert_close(feature, features[t], rtol=tolerance, atol=tolerance)
+        lasts = [
+            actor.core(actor.normaliser(x), began, memory)[1]
+            for actor, x, memory in zip(actors, seen, memories, strict=True)
+        ]
+    for memory, last in zip(carried, lasts, strict=True):
+        torch.testing.assert_close(memory, last, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("differs", sorted(OTHERS))

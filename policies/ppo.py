@@ -34,6 +34,7 @@ from policies.flat_parameters import FlatParameters
 from policies.forecast import mean_squared_error
 from policies.normaliser import ReturnScale
 from policies.returns import generalised_advantages
+from policies.role_sequences import role_sequences
 from policies.rollout import Rollout
 from policies.surrogate import clipped_surrogate
 from policies.task_inference import squared_error
@@ -292,23 +293,31 @@ class Ppo:
         belief_size = 0.0
         counted = _counted(batch.advantages, batch.active)
         advantages = (batch.advantages - counted.mean()) / (counted.std() + 1e-8)
-        for role in network.roles:  # the sender is first in the order of roles
-            actor = network.actor(role)
-            mean, feature = actor.normalised_sequence(observations[role], batch.starts, batch.memories[role])
-            features.append(feature.detach())
-            if actor.forecast_horizon:
-                targets, valid = actor.normalised_forecast_targets(observations[role])
-                error = mean_squared_error(actor.forecast(feature), targets, valid)
-                taught = taught + config.forecast * error
-            if actor.infers_task:
-                said = actor.inferred_task(feature)
-                taught = taught + config.task * squared_error(said, network.told(batch.states), batch.active)
-            if self.differentiable and role == SENDER:
-                belief = straight_through_clip(mean + torch.exp(actor.log_std) * batch.noise[role])
-                belief_size = float(mean.detach().abs().mean())
-                self._send(belief, batch, observations)
-            else:
-                means[role] = mean
+        sender = network.roles[: int(self.differentiable)]  # the first of the roles; receivers wait for it
+        for roles in filter(None, (sender, network.roles[len(sender) :])):
+            found = role_sequences(
+                [network.actor(role) for role in roles],
+                [observations[role] for role in roles],
+                batch.starts,
+                [batch.memories[role] for role in roles],
+            )
+            for role, (mean, feature) in zip(roles, found, strict=True):
+                actor = network.actor(role)
+                features.append(feature.detach())
+                if actor.forecast_horizon:
+                    targets, valid = actor.normalised_forecast_targets(observations[role])
+                    error = mean_squared_error(actor.forecast(feature), targets, valid)
+                    taught = taught + config.forecast * error
+                if actor.infers_task:
+                    right = network.told(batch.states)
+                    error = squared_error(actor.inferred_task(feature), right, batch.active)
+                    taught = taught + config.task * error
+                if role in sender:
+                    belief = straight_through_clip(mean + torch.exp(actor.log_std) * batch.noise[role])
+                    belief_size = float(mean.detach().abs().mean())
+                    self._send(belief, batch, observations)
+                else:
+                    means[role] = mean
         surrogate, kls, clipped = self._surrogate(batch, means, advantages)
         loss = surrogate
         value_loss = torch.zeros_like(surrogate)

@@ -101,7 +101,7 @@ class RoleNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """`sequence` of observations [T, B, O] that have been through the normaliser."""
         features, _ = self.core(observations, starts, memory)
-        return self._mean(features), features
+        return self.mean(features), features
 
     def step(self, observations: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean [B, A], features [B, D] and memory [B, S] of one step."""
@@ -113,11 +113,12 @@ class RoleNetwork(nn.Module):
 
         def step(observations: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             features, memory = core_step(self.normaliser(observations), starts, memory)
-            return self._mean(features), features, memory
+            return self.mean(features), features, memory
 
         return step
 
-    def _mean(self, features: Tensor) -> Tensor:
+    def mean(self, features: Tensor) -> Tensor:
+        """Means of the actions [..., A] from features [..., D]."""
         mean: Tensor = self.head(features)
         return torch.tanh(mean) if self.squash else mean
 

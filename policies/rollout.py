@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from policies.game import Game
+from policies.role_sequences import role_stepper
 from policies.team import SENDER, TeamNetwork, critic_input
 from policies.tensor_store import arrays_of, tensors_of
 
@@ -75,7 +76,7 @@ class Collector:
         game, network, roles, B = self.game, self.network, self.network.roles, self.game.num_worlds
         device = self._device
         actors = {role: network.actor(role) for role in roles}
-        steps = {role: actor.stepper() for role, actor in actors.items()}
+        step = role_stepper(list(actors.values()))
         stds = {role: torch.exp(actor.log_std) for role, actor in actors.items()}
         noise = {
             role: torch.randn(length, B, actors[role].action_size, generator=self.generator).to(device)
@@ -95,15 +96,14 @@ class Collector:
         for t in range(length):
             starts[t] = self._starts
             states.append(game.state().to(device) if network.critic.privileged else torch.empty(0))
-            for role in roles:
+            seen_now = [self._observations[role] for role in roles]
+            answers = step(seen_now, self._starts, [self._memories[role] for role in roles])
+            for role, observation, (mean, feature, memory) in zip(roles, seen_now, answers, strict=True):
                 if t % segment == 0:
                     memories[role].append(self._memories[role])
-                observation = self._observations[role]
-                observations[role][t] = observation
-                means[role][t], features[role][t], self._memories[role] = steps[role](
-                    observation, self._starts, self._memories[role]
-                )
-                torch.addcmul(means[role][t], stds[role], noise[role][t], out=actions[role][t])
+                observations[role][t], means[role][t], features[role][t] = observation, mean, feature
+                self._memories[role] = memory
+                torch.addcmul(mean, stds[role], noise[role][t], out=actions[role][t])
             setup = game.setup
             seen, rewards[t], dones[t], infos = game.step({r: actions[r][t].cpu() for r in roles})
             self._observations = self._placed(seen)

@@ -194,7 +194,8 @@ class Recurrence:
     def summed(self, terms: Tensor, decay: Tensor) -> Tensor:
         """Sum of [T, B, ...] over the axes that `decay` does not have."""
         if not self.varying:
-            terms = terms.flatten(0, terms.ndim - decay.ndim - 1).sum(0)
+            extra = terms.ndim - decay.ndim
+            terms = terms.flatten(0, extra - 1).sum(0) if extra else terms
         return terms if terms.shape == decay.shape else terms.sum_to_size(decay.shape)
 
     def _native(self, x: Tensor) -> Tensor:
@@ -222,22 +223,23 @@ def _chunked(
     decays through it: C + T / C calls instead of T, and one more multiply-add a number. `initial` of None
     is zero; `out` may be `inputs`.
     """
-    numbers = inputs[0].numel()
-    # The decay of every number of a step, so that one call runs over long rows.
-    every = decay.expand(inputs.shape[1:]).reshape(numbers)
-    h = out.view(-1, length, numbers)  # [K, C, B * P]
+    # The decay of every number of a step, its last two axes as one, so that one call runs over long rows.
+    every = decay.expand(inputs.shape[1:]).flatten(-2)
+    shape = (-1, length, *every.shape)
+    h = out.view(shape)  # [K, C, ..., B * P]
     turn = -1 if reverse else 1
     rows = h.unbind(1)[::turn]
-    given = rows if out is inputs else inputs.reshape(h.shape).unbind(1)[::turn]
+    given = rows
     if out is not inputs:
+        given = inputs.reshape(shape).unbind(1)[::turn]
         rows[0].copy_(given[0])
     for now, before, after in zip(given[1:], rows, rows[1:], strict=False):
         torch.addcmul(now, every, before, out=after)
-    powers = every ** _counts(length, decay.device)  # a^1 to a^C [C, B * P]
+    counts = _counts(length, decay.device).view(-1, *[1] * every.ndim)
+    powers = every**counts  # a^1 to a^C [C, ..., B * P]
     ends = rows[-1].unbind(0)[::turn]
     if initial is not None:
-        first = initial.reshape(numbers)
-        h[0].addcmul_(powers, first)
+        h[0].addcmul_(powers, initial.flatten(-2))
     for before, after in itertools.pairwise(ends):
         after.addcmul_(powers[-1], before)
     if reverse:
@@ -248,8 +250,8 @@ def _chunked(
 
 @cache
 def _counts(length: int, device: torch.device) -> Tensor:
-    """1 to `length`, as a column."""
-    return torch.arange(1, length + 1, device=device)[:, None]
+    """1 to `length`."""
+    return torch.arange(1, length + 1, device=device)
 
 
 def _scan(decay: Tensor, inputs: Tensor, keep: Tensor, initial: Tensor, law: Recurrence) -> Tensor:

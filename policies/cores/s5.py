@@ -3,6 +3,7 @@
 # ruff: noqa: F722  (the shapes in annotations are jaxtyping's, not forward references)
 
 import math
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import final
 
@@ -24,7 +25,10 @@ from policies.cores.core import (
 )
 from policies.cores.s5_block import BlockWeights, composed_block, held, mix, s5_block
 
-__all__ = ["S5"]
+__all__ = ["S5", "StackedStep", "stacked_s5", "stacked_s5_stepper"]
+
+StackedStep = Callable[[Sequence[Tensor], Tensor, Sequence[Tensor]], tuple[Tensor, Tensor]]
+"""Inputs of each core, starts, memories of each -> features and memories of all; see `stacked_s5_stepper`."""
 
 
 @final
@@ -81,8 +85,94 @@ class S5(Core):
         """Poles and step sizes of every block."""
         return [parameter for block in self._blocks() for parameter in block.memory_parameters()]
 
+    def make(self) -> tuple[int, ...] | None:
+        """What `stacked_s5` wants to be the same in all cores; None where it cannot take this one."""
+        blocks = self._blocks()
+        # `torch.func` wants operations that it can transform, core by core.
+        if any(block.complex for block in blocks) or torch._C._are_functorch_transforms_active():
+            return None
+        return self.out_features, self.state_size, len(blocks)
+
     def _blocks(self) -> list["_S5Block"]:
         return list(self.blocks)  # type: ignore[arg-type]
+
+
+def stacked_s5(
+    cores: Sequence[S5],
+    inputs: Sequence[Float[Tensor, "T B I"]],
+    starts: Float[Tensor, "T B"],
+    memories: Sequence[Float[Tensor, "B S"]],
+) -> Float[Tensor, "R T B D"]:
+    """Features of several cores of one make, each for inputs of its own, at once.
+
+    A minibatch of learning costs calls more than arithmetic; here a call does the work of R. The cores' real
+    poles, widths, states and layers are the same (`S5.make`); the sizes of their inputs may differ.
+
+    Args:
+        cores: R of them.
+        inputs: of each core.
+        starts: 1.0 where the memories are cleared before that step reads them.
+        memories: of each core before the first step.
+    """
+    keep = (1.0 - starts)[..., None]
+    streams = [
+        functional.linear(x.flatten(0, 1), core.encoder.weight, core.encoder.bias)
+        for core, x in zip(cores, inputs, strict=True)
+    ]
+    stream = torch.tanh(torch.stack(streams))  # [R, T * B, D]
+    before = torch.split(torch.stack(list(memories)), cores[0].state_size, 2)
+    for layer, state in enumerate(before):
+        decay, weights, eps = _stacked_weights(cores, layer)
+        stream, _ = s5_block(stream, keep, state, decay, weights, eps=eps, complex_poles=False)
+    return stream.view(len(cores), *starts.shape, -1)
+
+
+def stacked_s5_stepper(
+    cores: Sequence[S5],
+) -> StackedStep:
+    """`Core.stepper` of cores of one make, for acting: no gradient reaches what depends on parameters alone.
+
+    Args:
+        cores: R of them.
+
+    Returns:
+        A function of inputs [B, I] and memories [B, S] of each core, and starts [B]; it gives the features
+        [R, B, D] and the memories [R, B, S] of all.
+    """
+    with torch.no_grad():
+        layers = []
+        for layer in range(len(cores[0].blocks)):
+            decay, w, eps = _stacked_weights(cores, layer)
+            norm = (w.norm_weight[:, None], w.norm_bias[:, None])
+            gate = (w.gate_weight.mT, w.gate_bias[:, None])
+            matrices = (w.input_matrix.mT, w.output_matrix.mT)
+            layers.append((decay[:, None], norm, matrices, w.skip[:, None], gate, eps))
+    encoders = [(core.encoder.weight, core.encoder.bias) for core in cores]
+    size, width = cores[0].state_size, cores[0].out_features
+
+    def step(inputs: Sequence[Tensor], starts: Tensor, memories: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        streams = [functional.linear(x, *encoder) for x, encoder in zip(inputs, encoders, strict=True)]
+        stream = torch.stack(streams).tanh_()  # [R, B, D]
+        parts = torch.split(cleared(torch.stack(list(memories)), starts), size, 2)
+        states = []
+        for (decay, norm, matrices, skip, gate, eps), before in zip(layers, parts, strict=True):
+            normed = torch.addcmul(norm[1], functional.layer_norm(stream, (width,), eps=eps), norm[0])
+            state = torch.bmm(normed, matrices[0]).addcmul_(decay, before)
+            states.append(state)
+            mixed = functional.gelu(torch.baddbmm(normed * skip, state, matrices[1]), approximate="tanh")
+            stream = stream + functional.glu(torch.baddbmm(gate[1], mixed, gate[0]), 2)
+        return stream, states[0] if len(states) == 1 else torch.cat(states, 2)
+
+    return step
+
+
+def _stacked_weights(cores: Sequence[S5], layer: int) -> tuple[Tensor, BlockWeights, float]:
+    """Decays [R, P] and weights [R, ...] of the cores' blocks at a layer, and the eps of their norms."""
+    blocks = [core._blocks()[layer] for core in cores]
+    parts = zip(*(block.weights() for block in blocks), strict=True)
+    rates, steps, matrices, norm_weight, norm_bias, *rest = (torch.stack(part) for part in parts)
+    decay, matrix = held(rates, steps, matrices)
+    return decay, BlockWeights(norm_weight, norm_bias, matrix, *rest), blocks[0].norm.eps
 
 
 @final
@@ -116,6 +206,12 @@ class _S5Block(nn.Module):
         """Poles and step sizes."""
         turning = [self.frequency] if self.complex else []
         return [self.log_rate, *turning, self.log_step]
+
+    def weights(self) -> tuple[Tensor, ...]:
+        """Rates and steps of real poles, B as it is without gain, then the norm's and the others' weights."""
+        norm = self.norm
+        mixing = (self.output_matrix, self.skip, self.gate_weight, self.gate_bias)
+        return (self.log_rate, self.log_step, self.input_matrix, norm.weight, norm.bias, *mixing)
 
     def discretised(self) -> tuple[Tensor, BlockWeights]:
         """Decay a [P], and what the block multiplies with, the states' gains in its input matrix."""

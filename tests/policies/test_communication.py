@@ -1,17 +1,19 @@
 """Differentiable communication: what is recomputed is what was heard, and the gradient is the true one."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from policies import ppo
 from policies.cores import CORES, CoreConfig
 from policies.game import Game
 from policies.ppo import Communication, Ppo, PpoConfig, Segments
 from policies.role_network import HeadConfig, RoleNetwork
+from policies.role_sequences import role_sequences
 from policies.rollout import Collector, Rollout
 from policies.team import BELIEF, SENDER, NetworkConfig, TeamNetwork
 
@@ -50,14 +52,13 @@ def _read_by_receivers(
 ) -> dict[str, dict[str, Tensor]]:
     """What every receiver's network reads in the loss: role -> field -> [L, N, size]."""
     read: dict[int, Tensor] = {}
-    sequence = RoleNetwork.normalised_sequence
 
-    def spy(self: RoleNetwork, observations: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        read[id(self)] = observations.detach()
-        return sequence(self, observations, starts, memory)
+    def spy(actors: Sequence[RoleNetwork], observations: Sequence[Tensor], *rest: Any) -> Any:
+        read.update((id(actor), seen.detach()) for actor, seen in zip(actors, observations, strict=True))
+        return role_sequences(actors, observations, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(RoleNetwork, "normalised_sequence", spy)
+        patch.setattr(ppo, "role_sequences", spy)
         learner._loss(batch)
     actors = {role: learner.network.actor(role) for role in learner.network.roles}
     return {

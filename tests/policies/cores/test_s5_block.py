@@ -144,3 +144,31 @@ def test_hold_equals_its_parts(used: str) -> None:
     assert torch.autograd.gradgradcheck(
         lambda r, s: held(r, s, torch.ones(3, 2, dtype=torch.float64)), smooth
     )
+
+
+@pytest.mark.parametrize("tile", [1, 24, 10**6])
+@pytest.mark.parametrize("starts", [[], [(0, 1)], [(0, 0), (3, 1), (4, 0), (15, 1)]])
+@pytest.mark.parametrize("used", ["both", "output", "last"])
+def test_blocks_of_several_roles_equal_each_by_itself(
+    monkeypatch: pytest.MonkeyPatch, tile: int, starts: list[tuple[int, int]], used: str
+) -> None:
+    monkeypatch.setattr(module, "_TILE", tile)
+    drawn, keep = _given(16, 2), _keep(16, 2, starts)
+    roles = [torch.stack([x.detach() * (1.0 - 0.2 * r) + 0.01 * r for r in range(3)]) for x in drawn]
+    given = [x.requires_grad_() for x in roles]
+    by_hand, _ = _both(keep, False)
+
+    def one_by_one(*stacked: Tensor) -> tuple[Tensor, Tensor]:
+        found = [by_hand(*parts) for parts in zip(*stacked, strict=True)]
+        return torch.stack([output for output, _ in found]), torch.stack([last for _, last in found])
+
+    found = []
+    for block in (by_hand, one_by_one):
+        output, last = block(*given)
+        total = (output.square().sum() if used != "last" else 0) + (
+            last.sin().sum() if used != "output" else 0
+        )
+        gradients = torch.autograd.grad(total, given, materialize_grads=True)
+        found.append([output, last, *gradients])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)

@@ -9,11 +9,25 @@ import pytest
 import torch
 
 from benchmarks.studies import adaptation, curriculum, maml
+from benchmarks.studies.over_seeds import over_seeds, paired, unpaired
 from ma_ssm_env import ScriptedPolicy
 from policies.game import AGENT, Game
 from policies.maml import InnerConfig
 
 TINY = {"episodes_per_trial": 1, "horizon": 6}
+
+
+# -- what several seeds found ---------------------------------------------------------------------------
+
+
+def test_intervals_are_students_over_seeds() -> None:
+    assert over_seeds([[0.0, 2.0], [2.0, 2.0], [3.0, 3.0]]) == "2.0 (-0.5 to 4.5)"  # seeds 1, 2, 3
+    assert over_seeds([5.0]) == "5.0"
+    assert over_seeds([[1.0, 3.0]], 0, "trials") == "2 (-11 to 15 over trials)"
+    assert paired([3.0, 5.0], [1.0, 3.0]) == "2.0 (2.0 to 2.0)"
+    # Welch: standard errors 1 and 1, 2 degrees of freedom, t = 4.303.
+    assert unpaired([3.0, 5.0], [1.0, 3.0]) == "2.0 (-4.1 to 8.1)"
+    assert unpaired([3.0, 5.0], [1.0]) == "-"
 
 
 # -- curricula ------------------------------------------------------------------------------------------
@@ -95,9 +109,41 @@ def test_a_row_is_trained_judged_written_and_not_done_twice(
     assert [point["episodes"] for point in records["a"]["curve"]] == [0, 2]
     assert records["b"]["rate"] > 0.0
     assert [point["episodes"] for point in records["c"]["curve/adaptation"]] == [3]
-    text = maml.table(tmp_path)
-    assert text.count("\n") == 2 + 2 + 2 + 3
-    assert "| adaptation | 3 |" in text
+    lines = maml.table(tmp_path).splitlines()
+    assert lines[2].split(" | ")[6:] == ["0", "2", "3", "gain |"]
+    # Two lines, by the mode and by samples, for each thing that adapts.
+    assert [(row[1], row[5]) for row in _cells(lines[4:])] == [
+        *[("`a`", "all")] * 2, *[("`b`", "all")] * 2, *[("`c`", "all")] * 2, *[("`c`", "adaptation")] * 2
+    ]  # fmt: skip
+
+
+def _cells(lines: list[str]) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("|")] for line in lines if line.startswith("|")]
+
+
+def _maml_record(row: str, seed: int, before: list[float], after: list[float]) -> str:
+    points = [(0, before), (10, after)]
+    curve = [
+        {"episodes": e, "steps": 0, "returns": [[v] for v in values], "sampled": values}
+        for e, values in points
+    ]
+    return json.dumps({"row": row, "seed": seed, "steps": 1000, "cpu_s": 5.0, "curve": curve})
+
+
+def test_the_table_has_intervals_over_seeds_and_gains_seed_by_seed(tmp_path: Path) -> None:
+    for seed, (before, after) in enumerate([(0.0, 10.0), (10.0, 22.0), (20.0, 34.0)]):
+        content = _maml_record("pointdir-maml", seed, [before - 5, before + 5], [after, after])
+        (tmp_path / f"pointdir-maml-seed{seed}.json").write_text(content)
+    alone = _maml_record("pointdir-multitask", 0, [1.0, 3.0], [4.0, 4.0])
+    (tmp_path / "pointdir-multitask-seed0.json").write_text(alone)
+    mode, _, single, _ = _cells(maml.table(tmp_path).splitlines()[4:])
+    # Three seeds: t(2) = 4.303, deviations 10 of the returns before and 2 of the gains 10, 12, 14.
+    assert mode[2] == "3"
+    assert mode[7] == "10.0 (-14.8 to 34.8)"
+    assert mode[9] == "12.0 (7.0 to 17.0)"
+    # One seed: t(1) = 12.706 over two tasks of deviation sqrt(2).
+    assert single[7] == "2.0 (-10.7 to 14.7 over tasks)"
+    assert single[9] == "2.0 (-10.7 to 14.7 over tasks)"
 
 
 def test_an_interrupted_row_goes_on(tmp_path: Path) -> None:
@@ -136,3 +182,18 @@ def test_an_adaptation_row_measures_change_and_harm(tmp_path: Path, monkeypatch:
     assert len(record["plain"]["deficit"]) == 20
     assert "harm" in record["adapts/actuators"]
     assert "| actuators |" in adaptation.table(tmp_path)
+
+
+def test_what_adaptation_saves_is_counted_seed_by_seed(tmp_path: Path) -> None:
+    def measured(deficit: float, share: float) -> dict[str, object]:
+        found = {"level": [2.0, 2.0], "deficit": [deficit, deficit + 20.0], "after": [1.0, 1.0]}
+        return found | {"recovery_steps": [30, None], "harm": share, "ms_per_step": 1.0, "worlds": 2}
+
+    for seed, deficit in enumerate([100.0, 200.0, 300.0]):
+        record = {"row": "point-flip", "plain": measured(deficit, 0.0)}
+        record["adapts/actuators"] = measured(deficit - 40.0 - 2.0 * seed, 0.01 * (1 + seed))
+        (tmp_path / f"adapt-point-flip-seed{seed}.json").write_text(json.dumps(record))
+    plain, adapted = _cells(adaptation.table(tmp_path).splitlines()[2:])
+    assert plain[5] == "210.0 (-38.4 to 458.4)"
+    assert adapted[6] == "42.0 (37.0 to 47.0)"
+    assert adapted[8:11] == ["50 (50 to 50)", "never", "2.00 (-0.48 to 4.48)"]

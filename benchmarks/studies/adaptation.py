@@ -72,7 +72,10 @@ class Row:
 
 _SETTINGS = {
     "features": AdaptationConfig(),
+    "sensors": AdaptationConfig(adapts=("sensors",)),
     "actuators": AdaptationConfig(adapts=("actuators",), rate=0.5, every=1, window=8),
+    # Refuses for longer, so that the errors of a sound body's model move no gain.
+    "actuators, wary": AdaptationConfig(adapts=("actuators",), rate=0.5, every=1, window=8, surprise=10.0),
 }
 _LONG = {"episodes_per_trial": 1, "horizon": 400}
 

@@ -33,7 +33,7 @@ from policies.team import NetworkConfig, TeamNetwork
 from policies.train import players, train
 
 RESULTS = Path("benchmarks/results/maml")
-EPISODES = (0, 1, 2, 5, 10, 20)  # trials of data
+TRIALS = (0, 1, 2, 5, 10, 20)  # of data
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Row:
         inner: adaptation (its rate is that of `maml`; `multitask` chooses its own on validation tasks).
         ppo: changes to the outer step's settings.
         team: the five-role team.
+        judged: trials of data on a test task after which it is judged; a trial may be several episodes.
         judged_roles: adapt these alone at test time, each in turn, besides all.
         statistics: iterations whose observations enter the normalisation.
         width: of the core.
@@ -66,6 +67,7 @@ class Row:
     inner: InnerConfig = field(default_factory=InnerConfig)
     ppo: dict[str, Any] = field(default_factory=dict)
     team: bool = False
+    judged: tuple[int, ...] = TRIALS
     judged_roles: tuple[str, ...] = ()
     statistics: int = MamlConfig.statistics
     width: int = 64
@@ -88,7 +90,9 @@ def _point(scenario: str) -> dict[str, Row]:
         f"{name}-maml": Row(scenario, "maml", options=_ONE, **_POINT),
         f"{name}-multitask": Row(scenario, "multitask", options=_ONE, **_POINT),
         f"{name}-memory": Row(scenario, "memory", core="s5"),
-        f"{name}-maml-memory": Row(scenario, "maml", core="gru", tasks=10, trials=5),
+        f"{name}-maml-memory": Row(
+            scenario, "maml", core="s5", width=96, tasks=10, trials=5, judged=(0, 1, 5, 10)
+        ),
     }
 
 
@@ -209,7 +213,7 @@ def _judge(row: Row, run: MetaTraining, seed: int) -> dict[str, Any]:
         adaptation = Adaptation(run.network, inner)
     else:
         adaptation = run.adaptation
-    found["curve"] = _points(run.network, adaptation, scenario, options, EPISODES, seed)
+    found["curve"] = _points(run.network, adaptation, scenario, options, row.judged, seed)
     for role in row.judged_roles:
         alone = Adaptation(run.network, InnerConfig(**{**vars(inner), "roles": (role,)}))
         found[f"curve/{role}"] = _points(run.network, alone, scenario, options, (row.trials,), seed)

@@ -9,8 +9,12 @@ import pytest
 import torch
 
 from benchmarks.studies import adaptation, curriculum, maml
+from benchmarks.studies.learned_teacher import LearnedTeacher
 from benchmarks.studies.over_seeds import over_seeds, paired, unpaired
 from ma_ssm_env import ScriptedPolicy
+from ma_ssm_env.ledger import Ledger
+from ma_ssm_env.scenarios import find_scenario
+from policies.curriculum_learner import CurriculumConfig
 from policies.game import AGENT, Game
 from policies.maml import InnerConfig
 
@@ -57,13 +61,65 @@ def test_trials_are_played_on_what_the_teacher_proposed_and_their_outcomes_come_
             returns.append(infos["episode_return"])
     assert shown == pytest.approx(proposals[:3])
     low, high = game.scenario.outcome_scale
-    top = seen[-1][0, 3:].reshape(
-        32, 3
-    )  # the newest first: two worlds of the second trial, then of the first
-    assert top[:5, 2].tolist() == [1.0, 1.0, 1.0, 1.0, 0.0]
-    assert top[:4, 0].tolist() == pytest.approx([0.2, 0.2, 0.1, 0.1])
-    scaled = [(r - low) / (high - low) for r in (*returns[1][::-1], *returns[0][::-1])]
-    assert top[:4, 1].tolist() == pytest.approx(scaled, rel=1e-4)
+    ledgers = seen[-1][:, 3:].reshape(2, 32, 3)  # of each world its own; the newest trial first
+    assert seen[-1][:, 0].tolist() == [1.0, 1.0]
+    assert ledgers[0, :3, 2].tolist() == [1.0, 1.0, 0.0]
+    assert ledgers[0, :2, 0].tolist() == pytest.approx([0.2, 0.1])
+    scaled = (np.array(returns[::-1]) - low) / (high - low)  # [2 trials, 2 worlds]
+    np.testing.assert_allclose(ledgers[:, :2, 1].T, scaled, rtol=1e-4)
+    assert [float(task[0]) for task in game.played] == pytest.approx([0.1, 0.1, 0.2, 0.2])
+
+
+def test_each_decision_of_the_learned_teacher_is_paid_the_progress_of_its_own_trial() -> None:
+    teacher = LearnedTeacher(1, 3, seed=0, config=CurriculumConfig(decisions=2))
+    worlds = np.arange(3.0)
+    shown, rng = np.zeros((3, 3 + 96), np.float32), np.random.default_rng(0)
+    chosen = []
+    for begins in ([1, 1, 1], [1, 1, 1], [0, 1, 0], [1, 0, 0], [0, 1, 0]):
+        # A trial's payment says whose it is: its world, and how many trials that world had before.
+        shown[:, 0] = begins
+        if len(chosen) >= 2:
+            counts = np.array([sum(b[w] for _, b in chosen) - 2 for w in range(3)])
+            teacher.pay(10.0 * counts + worlds, np.array(begins, dtype=bool))
+        chosen.append((teacher.act(shown, None, rng)[0][:, 0], begins))
+    of_world = [[float(p[w]) for p, begins in chosen if begins[w]] for w in range(3)]
+    paid = teacher.learner._finished
+    assert paid.payments.tolist() == [1.0, 0.0, 11.0]
+    assert paid.actions[:, 0].tolist() == [of_world[1][0], of_world[0][0], of_world[1][1]]
+    assert all(p[w] == 0.0 for p, begins in chosen for w in range(3) if not begins[w])
+    with pytest.raises(ValueError, match="4 worlds: this teacher was made for 3"):
+        teacher.initial_memory(4)
+
+
+def test_the_learned_teacher_moves_to_the_tasks_where_returns_change() -> None:
+    teacher = LearnedTeacher(1, 32, 0, CurriculumConfig(decisions=32, learning_rate=1e-2))
+    ledger, rng = Ledger(32, ["real"]), np.random.default_rng(0)
+    shown = np.ones((32, 3), np.float32)
+    coming, _ = teacher.act(np.concatenate([shown, ledger.rows()], 1), None, rng)
+    means = []
+    for trial in range(30):
+        present = np.clip(coming, -1.0, 1.0)
+        coming, _ = teacher.act(np.concatenate([shown, ledger.rows()], 1), None, rng)
+        # Above 0.5 the outcome goes up and down from trial to trial; elsewhere nothing is learnt.
+        outcomes = np.where(present[:, 0] > 0.5, float(trial % 2), 0.0).astype(np.float32)
+        worlds = np.arange(32)
+        teacher.pay(ledger.learning_progress(worlds, present, outcomes), np.ones(32, dtype=bool))
+        ledger.record(worlds, present, outcomes)
+        teacher.learner.learn()
+        means.append(float(present.mean()))
+    assert abs(np.mean(means[:3])) < 0.3
+    assert np.mean(means[-10:]) > 0.5
+
+
+def test_far_goals_are_rare_under_uniform_proposals() -> None:
+    uniform = np.stack(np.meshgrid(np.linspace(-1, 1, 2001), [-1.0, 0.5]), axis=-1)
+    tasks = curriculum.rarely_far(uniform)
+    law = find_scenario("PointGoal-v0").variation
+    assert tasks.max(axis=(0, 1)).tolist() == [2.5, np.pi / 2]
+    assert np.median(tasks[..., 0]) == pytest.approx(2.5 / 8)
+    assert (tasks[..., 0] > law.coordinates[0].high).mean() == pytest.approx(0.112, abs=0.002)
+    for task in tasks[:, ::500].reshape(-1, 2):
+        law.checked(task)
 
 
 def test_teachers_are_charged_alike_and_judged_on_the_same_tasks(
@@ -74,10 +130,10 @@ def test_teachers_are_charged_alike_and_judged_on_the_same_tasks(
     records = []
     for teacher in curriculum.TEACHERS:
         records.append(json.loads(curriculum.run_one("tiny", teacher, 0, tmp_path).read_text()))
-    assert [record["steps"] for record in records] == [3_200] * 3
+    assert [record["steps"] for record in records] == [3_200] * 4
     assert all(len(record["test"]) == 20 and len(record["ood"]) == 20 for record in records)
     assert records[0]["test"] != records[1]["test"]
-    assert records[2]["trials"] == 32  # what ALP-GMM read off the ledger: a trial of each world
+    assert [record.get("trials") for record in records] == [None, 32, 32, 32]
     lines = curriculum.table(tmp_path).splitlines()
     assert [line.split("|")[2].strip() for line in lines[2:]] == list(curriculum.TEACHERS)
 
@@ -88,7 +144,7 @@ def test_teachers_are_charged_alike_and_judged_on_the_same_tasks(
 def test_a_row_is_trained_judged_written_and_not_done_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = {"options": TINY, "tasks": 2, "trials": 3, "width": 8, "steps": 72}
+    small = {"options": TINY, "tasks": 2, "trials": 3, "width": 8, "steps": 72, "judged": (0, 2)}
     rows = {
         "a": maml.Row("PointDir-v0", "maml", **small),
         "b": maml.Row("PointDir-v0", "multitask", **small),
@@ -97,7 +153,6 @@ def test_a_row_is_trained_judged_written_and_not_done_twice(
         ),
     }
     monkeypatch.setattr(maml, "ROWS", rows)
-    monkeypatch.setattr(maml, "EPISODES", (0, 2))
     records = {}
     for name in rows:
         path = maml.run_row(name, 0, tmp_path, tmp_path / "scratch")

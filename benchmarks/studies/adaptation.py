@@ -93,6 +93,7 @@ ROWS: dict[str, Row] = {
         ("HalfCheetahFault-v0", {}),
         ("HalfCheetah-v0", {"horizon": 400}),
         1_000_000,
+        trials=10,
         settings=_SETTINGS,
     ),
     "hopper-fault": Row(
@@ -100,6 +101,7 @@ ROWS: dict[str, Row] = {
         ("HopperFault-v0", {}),
         ("Hopper-v0", {"horizon": 400}),
         1_000_000,
+        trials=10,
         settings=_SETTINGS,
     ),
 }
@@ -193,13 +195,18 @@ def table(out: Path) -> str:
     for name in [name for name in ROWS if name in records]:
         found = records[name]
         for key in ["plain", *[key for key in found[0] if key.startswith("adapts/")]]:
-            parts, plain = [record[key] for record in found], [record["plain"] for record in found]
+            adapts = key != "plain"
+            # A body that always falls before its change says nothing of what comes after.
+            met = [record for record in found if record["plain"]["level"] and record[key]["level"]]
+            if not met:
+                lines.append(f"| `{name}` | 0 of {len(found)} met their change |" + " |" * 9)
+                continue
+            parts, plain = [record[key] for record in met], [record["plain"] for record in met]
             taken = [np.array([np.inf if s is None else s for s in p["recovery_steps"]]) for p in parts]
             median = np.median(np.concatenate(taken))
-            adapts = key != "plain"
             cells = [
                 f"`{name}`",
-                str(len(found)),
+                str(len(met)) if met == found else f"{len(met)} of {len(found)}",
                 key.removeprefix("adapts/") if adapts else "nothing",
                 over_seeds([p["level"] for p in parts], 2, "trials"),
                 over_seeds([p["deficit"] for p in parts], 1, "trials"),
@@ -207,7 +214,7 @@ def table(out: Path) -> str:
                 over_seeds([p["after"] for p in parts], 2, "trials"),
                 over_seeds([100.0 * np.isfinite(steps).mean() for steps in taken], 0),
                 "never" if np.isinf(median) else f"{median:.0f}",
-                over_seeds([100.0 * p["harm"] for p in parts], 2) if adapts else "",
+                over_seeds([100.0 * record[key]["harm"] for record in found], 2) if adapts else "",
                 f"{np.mean([p['ms_per_step'] / p['worlds'] for p in parts]):.3f}",
             ]
             lines.append("| " + " | ".join(cells) + " |")

@@ -248,7 +248,11 @@ def test_what_adaptation_saves_is_counted_seed_by_seed(tmp_path: Path) -> None:
         record = {"row": "point-flip", "plain": measured(deficit, 0.0)}
         record["adapts/actuators"] = measured(deficit - 40.0 - 2.0 * seed, 0.01 * (1 + seed))
         (tmp_path / f"adapt-point-flip-seed{seed}.json").write_text(json.dumps(record))
-    plain, adapted = _cells(adaptation.table(tmp_path).splitlines()[2:])
+    fell = measured(0.0, 0.0) | {"level": [], "deficit": [], "after": [], "recovery_steps": []}
+    record = {"row": "hopper-fault", "plain": fell, "adapts/features": fell}
+    (tmp_path / "adapt-hopper-fault-seed0.json").write_text(json.dumps(record))
+    plain, adapted, *none = _cells(adaptation.table(tmp_path).splitlines()[2:])
+    assert [line[2] for line in none] == ["0 of 1 met their change"] * 2
     assert plain[5] == "210.0 (-38.4 to 458.4)"
     assert adapted[6] == "42.0 (37.0 to 47.0)"
     assert adapted[8:11] == ["50 (50 to 50)", "never", "2.00 (-0.48 to 4.48)"]

@@ -219,7 +219,7 @@ def run_one(name: str, teacher: str, seed: int, out: Path) -> Path:
 
 def _what_was_played(proposals: NDArray[np.float32]) -> dict[str, Any]:
     """How many trials, and mean and deviation of the proposals' numbers in each quarter of them."""
-    quarters = np.array_split(proposals, 4)
+    quarters = np.array_split(proposals.astype(np.float64), 4)
     return {
         "trials": len(proposals),
         "proposals_mean": [np.round(quarter.mean(0), 3).tolist() for quarter in quarters],

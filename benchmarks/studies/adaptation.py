@@ -182,7 +182,10 @@ def _judged(row: Row, actor: RoleNetwork, changed: Policy, sound: Policy, seed: 
 
 
 def table(out: Path) -> str:
-    """Markdown of all records; `saved` is the deficit without adaptation minus that with it, by seed."""
+    """Markdown of all records, of the settings that all seeds of a row have.
+
+    `saved` is the deficit without adaptation minus that with it, seed by seed.
+    """
     records: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(out.glob("adapt-*-seed*.json")):
         record = json.loads(path.read_text())
@@ -194,7 +197,8 @@ def table(out: Path) -> str:
     ]
     for name in [name for name in ROWS if name in records]:
         found = records[name]
-        for key in ["plain", *[key for key in found[0] if key.startswith("adapts/")]]:
+        settings = [key for key in found[0] if all(key in record for record in found)]
+        for key in ["plain", *[key for key in settings if key.startswith("adapts/")]]:
             adapts = key != "plain"
             # A body that always falls before its change says nothing of what comes after.
             met = [record for record in found if record["plain"]["level"] and record[key]["level"]]

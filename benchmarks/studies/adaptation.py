@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.stats import bootstrap_interval
+from benchmarks.studies.over_seeds import over_seeds, paired
 from ma_ssm_env import Policy
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.scenarios import find_scenario
@@ -73,7 +73,10 @@ class Row:
 
 _SETTINGS = {
     "features": AdaptationConfig(),
+    "sensors": AdaptationConfig(adapts=("sensors",)),
     "actuators": AdaptationConfig(adapts=("actuators",), rate=0.5, every=1, window=8),
+    # Refuses for longer, so that the errors of a sound body's model move no gain.
+    "actuators, wary": AdaptationConfig(adapts=("actuators",), rate=0.5, every=1, window=8, surprise=10.0),
 }
 _LONG = {"episodes_per_trial": 1, "horizon": 400}
 
@@ -91,6 +94,7 @@ ROWS: dict[str, Row] = {
         ("HalfCheetahFault-v0", {}),
         ("HalfCheetah-v0", {"horizon": 400}),
         1_000_000,
+        trials=10,
         settings=_SETTINGS,
     ),
     "hopper-fault": Row(
@@ -98,6 +102,7 @@ ROWS: dict[str, Row] = {
         ("HopperFault-v0", {}),
         ("Hopper-v0", {"horizon": 400}),
         1_000_000,
+        trials=10,
         settings=_SETTINGS,
     ),
 }
@@ -178,45 +183,53 @@ def _judged(row: Row, actor: RoleNetwork, changed: Policy, sound: Policy, seed: 
 
 
 def table(out: Path) -> str:
-    """Markdown of all records: interquartile means over seeds, 95% intervals over seeds and trials."""
+    """Markdown of all records, of the settings that all seeds of a row have.
+
+    `saved` is the deficit without adaptation minus that with it, seed by seed.
+    """
     records: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(out.glob("adapt-*-seed*.json")):
         record = json.loads(path.read_text())
         records.setdefault(record["row"], []).append(record)
     lines = [
-        "| row | seeds | adapts | level before | deficit after the change | last 50 steps | recovered "
-        "| steps to 90%, median | harm where sound, % | ms a step and world |",
-        "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| row | seeds | adapts | level before | deficit after the change | saved | last 50 steps "
+        "| recovered, % | steps to 90%, median | harm where sound, % | ms a step and world |",
+        "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name in [name for name in ROWS if name in records]:
         found = records[name]
-        for key in ["plain", *[key for key in found[0] if key.startswith("adapts/")]]:
-            parts = [record[key] for record in found]
-            steps = np.array([np.inf if s is None else s for part in parts for s in part["recovery_steps"]])
-            median = np.median(steps)
-            harms = [100.0 * part["harm"] for part in parts] if key != "plain" else []
+        settings = [key for key in found[0] if all(key in record for record in found)]
+        for key in ["plain", *[key for key in settings if key.startswith("adapts/")]]:
+            adapts = key != "plain"
+            # A body that always falls before its change says nothing of what comes after.
+            met = [record for record in found if record["plain"]["level"] and record[key]["level"]]
+            if not met:
+                lines.append(f"| `{name}` | 0 of {len(found)} met their change |" + " |" * 9)
+                continue
+            parts, plain = [record[key] for record in met], [record["plain"] for record in met]
+            taken = [np.array([np.inf if s is None else s for s in p["recovery_steps"]]) for p in parts]
+            median = np.median(np.concatenate(taken))
             cells = [
                 f"`{name}`",
-                str(len(found)),
-                key.removeprefix("adapts/") if key != "plain" else "nothing",
-                _interval([part["level"] for part in parts], 2),
-                _interval([part["deficit"] for part in parts], 1),
-                _interval([part["after"] for part in parts], 2),
-                f"{np.isfinite(steps).mean():.0%}",
+                str(len(met)) if met == found else f"{len(met)} of {len(found)}",
+                key.removeprefix("adapts/") if adapts else "nothing",
+                over_seeds([p["level"] for p in parts], 2, "trials"),
+                over_seeds([p["deficit"] for p in parts], 1, "trials"),
+                _saved(plain, parts) if adapts else "",
+                over_seeds([p["after"] for p in parts], 2, "trials"),
+                over_seeds([100.0 * np.isfinite(steps).mean() for steps in taken], 0),
                 "never" if np.isinf(median) else f"{median:.0f}",
-                f"{np.mean(harms):.2f} ({min(harms):.2f} to {max(harms):.2f})" if harms else "-",
-                f"{np.mean([part['ms_per_step'] / part['worlds'] for part in parts]):.3f}",
+                over_seeds([100.0 * record[key]["harm"] for record in found], 2) if adapts else "",
+                f"{np.mean([p['ms_per_step'] / p['worlds'] for p in parts]):.3f}",
             ]
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _interval(values: Sequence[Sequence[float]], digits: int) -> str:
-    # Seeds may have met their change in different numbers of worlds.
-    least = min(map(len, values))
-    array = np.array([row[:least] for row in values], dtype=float)
-    found = bootstrap_interval([array], np.random.default_rng(0))
-    return f"{found.estimate:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
+def _saved(plain: list[dict[str, Any]], parts: list[dict[str, Any]]) -> str:
+    # Means, because seeds may have met their change in different numbers of trials with and without.
+    without, adapted = ([float(np.mean(p["deficit"])) for p in found] for found in (plain, parts))
+    return paired(without, adapted)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,9 +1,10 @@
-"""Which tasks to train on: `python -m benchmarks.studies.curriculum pointgoal --seeds 0 1 2`, then `table`.
+"""Which tasks to train on: `python -m benchmarks.studies.curriculum STUDY --seeds 0 1 2`, then `table`.
 
 One agent is trained by the same PPO for the same number of control steps on tasks that different teachers
 choose, and judged on the same held-out tasks, inside and outside of the training range. A teacher is a policy
 of the environment role: what speaks its protocol is a line of `TEACHERS`, a trained one too. The next
-task of a world is chosen when its present trial begins, so a teacher's knowledge is one trial old.
+task of a world is chosen when its present trial begins, so a teacher's knowledge is one trial old. Worlds
+have ledgers of their own, as in the game.
 """
 
 from __future__ import annotations
@@ -15,19 +16,23 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.stats import bootstrap_interval
-from ma_ssm_env import Policy
+from benchmarks.studies.learned_teacher import LearnedTeacher
+from benchmarks.studies.over_seeds import over_seeds, unpaired
+from ma_ssm_env import Policy, __version__
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.curriculum import AlpGmm, UniformTeacher
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.ledger import Ledger, outcome
+from ma_ssm_env.variations import Variation
 from policies.config import WORLDS_OF_A_RUN, tuned
 from policies.cores import CoreConfig
 from policies.game import Game
@@ -38,11 +43,14 @@ from policies.train import players
 
 RESULTS = Path("benchmarks/results/maml")
 
-TEACHERS: dict[str, Callable[[str], Policy | None]] = {
-    "distribution": lambda scenario: None,  # the scenario's own draws
-    "uniform": UniformTeacher,
-    "alp-gmm": lambda scenario: AlpGmm(scenario, shared_ledger=True),
+Teacher = Callable[[Game, int], Policy | None]
+TEACHERS: dict[str, Teacher] = {
+    "distribution": lambda game, seed: None,  # the scenario's own draws
+    "uniform": lambda game, seed: UniformTeacher(game.scenario),
+    "alp-gmm": lambda game, seed: AlpGmm(game.scenario),
+    "learned": lambda game, seed: LearnedTeacher(game.scenario.variation.size, game.num_worlds, seed),
 }
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -54,41 +62,83 @@ class Study:
         steps: control steps of training, all of them charged.
         core: memory of the agent.
         splits: whose tasks it is judged on.
+        law: proposals in [-1, 1] [..., k] -> tasks; by default the scenario's normalised coordinates. The
+            uniform teacher samples this law; the others propose in its coordinates.
+        teachers: who is compared.
     """
 
     scenario: str
     steps: int
     core: str = "mlp"
     splits: tuple[str, ...] = ("test", "ood")
+    law: Callable[[Array], Array] | None = None
+    teachers: tuple[str, ...] = tuple(TEACHERS)
 
+
+def rarely_far(proposals: Array) -> Array:
+    """Goals of PointGoal up to 2.5 m away, the far ones rare: radius 2.5 q^3, q the first number in [0, 1].
+
+    Under uniform proposals half of the goals are within 0.31 m, and 11% beyond the 1.75 m of the scenario.
+    """
+    share = (proposals[..., 0] + 1.0) / 2.0
+    return np.stack([_FARTHEST * share**3, np.pi * proposals[..., 1]], axis=-1)
+
+
+_FARTHEST = 2.5
+
+
+def _within(variation: Variation, proposals: Array) -> Array:
+    low, high = (np.array([getattr(c, end) for c in variation.coordinates]) for end in ("low", "high"))
+    return np.clip(variation.denormalise(proposals), low, high)  # rounding may leave the range
+
+
+_CHOOSING = ("uniform", "alp-gmm", "learned")  # where the scenario's own draws are uniform, or not the law
 
 STUDIES = {
-    "pointgoal": Study("PointGoal-v0", 300_000),
-    "hopper": Study("HopperRandParams-v0", 1_000_000),
+    "pointgoal-far": Study("PointGoal-v0", 300_000, core="s5", law=rarely_far, teachers=_CHOOSING),
+    "hopper": Study("HopperRandParams-v0", 500_000, splits=("test",), teachers=_CHOOSING),
 }
 
 
 class TaughtGame:
-    """A game whose tasks a teacher chooses; the face of `Game`."""
+    """A game whose tasks a teacher chooses; the face of `Game`.
 
-    def __init__(self, game: Game, teacher: Policy, rng: np.random.Generator) -> None:
+    Attributes:
+        ledger: what teachers observe of earlier trials.
+        present, coming: proposals that are in play, and that each world's next trial is played on [B, k].
+        played: proposals of the trials that ended, oldest first.
+
+    Args:
+        game: what is played.
+        teacher: who chooses.
+        rng: of the teacher.
+        law: proposals to tasks; by default the scenario's normalised coordinates.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        teacher: Policy,
+        rng: np.random.Generator,
+        law: Callable[[Array], Array] | None = None,
+    ) -> None:
         self._game, self._teacher, self._rng = game, teacher, rng
-        self._law = game.scenario.variation
-        kinds = tuple(coordinate.kind for coordinate in self._law.coordinates)
-        self.ledger = Ledger(game.num_worlds, kinds, shared=True)
-        self._memory = teacher.initial_memory(game.num_worlds)
-        B = game.num_worlds
-        self.present = self.coming = self._proposals()
+        self._law = law or partial(_within, game.scenario.variation)
+        B, coordinates = game.num_worlds, game.scenario.variation.coordinates
+        self.ledger = Ledger(B, tuple(coordinate.kind for coordinate in coordinates))
+        self._memory = teacher.initial_memory(B)
+        self.present = self.coming = np.zeros((B, len(coordinates)), dtype=np.float32)
+        self.played: list[NDArray[np.float32]] = []
         self._returns, self._episodes = np.zeros(B), np.zeros(B)
+        self._choose(np.ones(B, dtype=bool))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._game, name)
 
     def reset(self, seed: int) -> dict[str, Tensor]:
         """Begin a trial in every world, on the teacher's tasks: role -> observations [B, O]."""
-        self._game.pin(self.coming)
         observations = self._game.reset(seed)
-        self._next(np.arange(self._game.num_worlds))
+        self._choose(np.ones(self._game.num_worlds, dtype=bool))
         return observations
 
     def step(self, actions: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor, Tensor, dict[str, Any]]:
@@ -97,29 +147,30 @@ class TaughtGame:
         infos = found[3]
         self._returns += np.where(infos["episode_ended"], infos["episode_return"], 0.0)
         self._episodes += infos["episode_ended"]
-        done = np.flatnonzero(found[2].numpy())
+        ended = found[2].numpy() > 0
+        done = np.flatnonzero(ended)
         if done.size:
             means = outcome(self._returns[done] / self._episodes[done], self._game.scenario.outcome_scale)
-            tasks = self._law.normalise(self.present[done]).astype(np.float32)
-            self.ledger.record(done, tasks, means)
+            trial = done, self.present[done], means
+            if isinstance(self._teacher, LearnedTeacher):
+                payments = np.zeros(self._game.num_worlds)
+                payments[done] = self.ledger.learning_progress(*trial)
+                self._teacher.pay(payments, ended)
+            self.ledger.record(*trial)
+            self.played.extend(self.present[done])
             self._returns[done] = self._episodes[done] = 0.0
-            self._next(done)
+            self._choose(ended)
         return found
 
-    def _next(self, worlds: np.ndarray) -> None:
-        """Trials began in `worlds`: their task is in play, and the one after it is chosen."""
-        self.present, self.coming = self.present.copy(), self.coming.copy()
-        self.present[worlds] = self.coming[worlds]
-        self.coming[worlds] = self._proposals()[worlds]
-        self._game.pin(self.coming)
-
-    def _proposals(self) -> np.ndarray:
-        ledger = self.ledger.vector()
-        header = np.tile(np.array([1.0, 1.0, 0.0], dtype=np.float32), (len(ledger), 1))
-        observations = np.concatenate([header, ledger], axis=1)
+    def _choose(self, begins: NDArray[np.bool_]) -> None:
+        """Trials begin in `begins` [B]: what was coming is in play, and what comes after it is chosen."""
+        header = np.ones((len(begins), 3), dtype=np.float32)
+        header[:, 0], header[:, 2] = begins, 0.0
+        observations = np.concatenate([header, self.ledger.rows()], axis=1)
         proposals, self._memory = self._teacher.act(observations, self._memory, self._rng)
-        low, high = (np.array([getattr(c, end) for c in self._law.coordinates]) for end in ("low", "high"))
-        return np.clip(self._law.denormalise(proposals.astype(np.float64)), low, high)
+        self.present = np.where(begins[:, None], self.coming, self.present)
+        self.coming = np.where(begins[:, None], np.clip(proposals, -1.0, 1.0), self.coming)
+        self._game.pin(self._law(self.coming.astype(np.float64)))
 
 
 def run_one(name: str, teacher: str, seed: int, out: Path) -> Path:
@@ -131,16 +182,18 @@ def run_one(name: str, teacher: str, seed: int, out: Path) -> Path:
     config = tuned(study.scenario)
     generator = torch.Generator().manual_seed(seed)
     game: Any = Game(study.scenario, config.num_worlds, False, {})
-    chosen = TEACHERS[teacher](study.scenario)
+    chosen = TEACHERS[teacher](game, seed)
     if chosen is not None:
-        game = TaughtGame(game, chosen, np.random.default_rng([seed, 7]))
+        game = TaughtGame(game, chosen, np.random.default_rng([seed, 7]), study.law)
     network = TeamNetwork(game, NetworkConfig(core=CoreConfig(kind=study.core)), False, generator)
     learner = Ppo(network, config, "reinforced", generator)
     collector = Collector(game, network, seed * WORLDS_OF_A_RUN, generator)
-    steps = 0
+    steps, bandit = 0, []
     while steps < study.steps:
         rollout = collector.collect(config.rollout, config.segment)
         learner.learn(rollout, steps / study.steps)
+        if isinstance(chosen, LearnedTeacher):
+            bandit.append(chosen.learner.learn())
         steps += config.num_worlds * config.rollout
     record: dict[str, Any] = {
         "study": name,
@@ -148,9 +201,14 @@ def run_one(name: str, teacher: str, seed: int, out: Path) -> Path:
         "teacher": teacher,
         "seed": seed,
         "steps": steps,
-        "command": f"python -m benchmarks.studies.curriculum {name} --seeds {seed}",
-        "trials": len(getattr(chosen, "tasks", [])),
+        "command": f"python -m benchmarks.studies.curriculum {name} --seeds {seed} --teachers {teacher}",
+        "code": __version__,
     }
+    if chosen is not None:
+        record |= _what_was_played(np.array(game.played))
+    if bandit:
+        paid = [entry["curriculum_payment"] for entry in bandit if entry]
+        record |= {"updates": len(paid), "paid": np.round(paid[:1] + paid[-1:], 4).tolist()}
     for split in study.splits:
         found = evaluate(study.scenario, players(network), split=split)  # type: ignore[arg-type]
         record[split] = np.round(found.returns.mean((1, 2)), 3).tolist()
@@ -162,29 +220,42 @@ def run_one(name: str, teacher: str, seed: int, out: Path) -> Path:
     return path
 
 
+def _what_was_played(proposals: NDArray[np.float32]) -> dict[str, Any]:
+    """How many trials, and mean and deviation of the proposals' numbers in each quarter of them."""
+    quarters = np.array_split(proposals.astype(np.float64), 4)
+    return {
+        "trials": len(proposals),
+        "proposals_mean": [np.round(quarter.mean(0), 3).tolist() for quarter in quarters],
+        "proposals_std": [np.round(quarter.std(0), 3).tolist() for quarter in quarters],
+    }
+
+
 def table(out: Path) -> str:
-    """Markdown of all records: interquartile means over seeds, 95% intervals over seeds and tasks."""
+    """Markdown of all records: return of an inner episode, and what a teacher has over uniform proposals."""
     records: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for path in sorted(out.glob("curriculum-*-seed*.json")):
         record = json.loads(path.read_text())
         records.setdefault((record["study"], record["teacher"]), []).append(record)
     lines = [
-        "| scenario | teacher | seeds | training steps | held-out tasks | out of range |",
-        "|---|---|---:|---:|---:|---:|",
+        "| study | teacher | seeds | training steps | CPU-s a seed | held-out tasks | minus uniform "
+        "| out of range | minus uniform |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name, study in STUDIES.items():
-        for teacher in TEACHERS:
-            found = records.get((name, teacher))
-            if found:
-                cells = [f"`{study.scenario}`", teacher, str(len(found)), f"{found[0]['steps']:,}"]
-                cells += [_interval([record[split] for record in found]) for split in study.splits]
-                lines.append("| " + " | ".join(cells) + " |")
+        for teacher in study.teachers:
+            found, uniform = records.get((name, teacher)), records.get((name, "uniform"), [])
+            if not found:
+                continue
+            cells = [f"`{name}`", teacher, str(len(found)), f"{found[0]['steps']:,}"]
+            cells.append(f"{np.mean([record['cpu_s'] for record in found]):.0f}")
+            for split in ("test", "ood"):
+                if split not in study.splits:
+                    cells += ["", ""]
+                    continue
+                values, base = ([record[split] for record in of] for of in (found, uniform))
+                cells += [over_seeds(values), "" if teacher == "uniform" else unpaired(values, base)]
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
-
-
-def _interval(values: Sequence[Sequence[float]]) -> str:
-    found = bootstrap_interval([np.array(values, dtype=float)], np.random.default_rng(0))
-    return f"{found.estimate:.1f} ({found.low:.1f} to {found.high:.1f})"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -197,7 +268,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("what", help=f"one of {', '.join(STUDIES)}, or: table")
     parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0], help="a run each")
     parser.add_argument(
-        "--teachers", nargs="+", choices=list(TEACHERS), default=list(TEACHERS), help="who chooses the tasks"
+        "--teachers",
+        nargs="+",
+        choices=list(TEACHERS),
+        help="who chooses the tasks; all of the study without it",
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the records")
     given = parser.parse_args(arguments)
@@ -209,7 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     torch.set_num_threads(1)
     for seed in given.seeds:
-        for teacher in given.teachers:
+        for teacher in given.teachers or STUDIES[given.what].teachers:
             print(run_one(given.what, teacher, seed, given.out), flush=True)
     return 0
 

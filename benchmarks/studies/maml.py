@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.stats import bootstrap_interval
+from benchmarks.studies.over_seeds import over_seeds, paired
 from ma_ssm_env import __version__
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
@@ -34,7 +34,7 @@ from policies.team import NetworkConfig, TeamNetwork
 from policies.train import players, train
 
 RESULTS = Path("benchmarks/results/maml")
-EPISODES = (0, 1, 2, 5, 10, 20)  # trials of data
+TRIALS = (0, 1, 2, 5, 10, 20)  # of data
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Row:
         inner: adaptation (its rate is that of `maml`; `multitask` chooses its own on validation tasks).
         ppo: changes to the outer step's settings.
         team: the five-role team.
+        judged: trials of data on a test task after which it is judged; a trial may be several episodes.
         judged_roles: adapt these alone at test time, each in turn, besides all.
         statistics: iterations whose observations enter the normalisation.
         width: of the core.
@@ -67,6 +68,7 @@ class Row:
     inner: InnerConfig = field(default_factory=InnerConfig)
     ppo: dict[str, Any] = field(default_factory=dict)
     team: bool = False
+    judged: tuple[int, ...] = TRIALS
     judged_roles: tuple[str, ...] = ()
     statistics: int = MamlConfig.statistics
     width: int = 64
@@ -89,7 +91,9 @@ def _point(scenario: str) -> dict[str, Row]:
         f"{name}-maml": Row(scenario, "maml", options=_ONE, **_POINT),
         f"{name}-multitask": Row(scenario, "multitask", options=_ONE, **_POINT),
         f"{name}-memory": Row(scenario, "memory", core="s5"),
-        f"{name}-maml-memory": Row(scenario, "maml", core="gru", tasks=10, trials=5),
+        f"{name}-maml-memory": Row(
+            scenario, "maml", core="s5", width=96, tasks=10, trials=5, judged=(0, 1, 5, 10)
+        ),
     }
 
 
@@ -211,7 +215,7 @@ def _judge(row: Row, run: MetaTraining, seed: int) -> dict[str, Any]:
         adaptation = Adaptation(run.network, inner)
     else:
         adaptation = run.adaptation
-    found["curve"] = _points(run.network, adaptation, scenario, options, EPISODES, seed)
+    found["curve"] = _points(run.network, adaptation, scenario, options, row.judged, seed)
     for role in row.judged_roles:
         alone = Adaptation(run.network, InnerConfig(**{**vars(inner), "roles": (role,)}))
         found[f"curve/{role}"] = _points(run.network, alone, scenario, options, (row.trials,), seed)
@@ -265,41 +269,76 @@ def _judge_memory(row: Row, network: TeamNetwork, seed: int) -> dict[str, Any]:
 
 
 def table(out: Path) -> str:
-    """Markdown of all records: interquartile means over seeds, 95% intervals over seeds and tasks."""
+    """Markdown of all records, a table for each scenario with episodes on the test task from left to right.
+
+    `gain` is the return after as many trials as training gave an inner step, minus that of the same prior
+    before any, seed by seed.
+    """
     records: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(out.glob("*-seed*.json")):
         record = json.loads(path.read_text())
-        if "curve" in record:
+        if "curve" in record and record["row"] in ROWS:
             records.setdefault(record["row"], []).append(record)
-    lines = [
-        "| row | scenario | seeds | training steps | CPU-s a seed | adapted | episodes on the test task "
-        "| mode | sampled |",
-        "|---|---|---:|---:|---:|---|---:|---:|---:|",
-    ]
-    for name in [name for name in ROWS if name in records]:
-        found = records[name]
-        head = [
-            f"`{name}`",
-            f"`{found[0]['scenario']}`",
-            str(len(found)),
-            f"{found[0]['steps']:,}",
-            f"{np.mean([record['cpu_s'] for record in found]):.0f}",
+    text = []
+    for scenario in dict.fromkeys(ROWS[name].scenario for name in ROWS if name in records):
+        mine = {n: records[n] for n in ROWS if n in records and ROWS[n].scenario == scenario}
+        lines = [line for name, found in mine.items() for line in _lines(ROWS[name], found)]
+        episodes = sorted({episode for line in lines for episode in line.returns})
+        head = ["row", "seeds", "training steps", "CPU-s a seed", "adapts", "acts by"]
+        text += [
+            f"{scenario}, return of an inner episode after episodes on the test task:\n",
+            "| " + " | ".join([*head, *map(str, episodes), "gain"]) + " |",
+            "|---|---:|---:|---:|---|---|" + "---:|" * (len(episodes) + 1),
         ]
-        for key in [key for key in found[0] if key.startswith("curve")]:
-            adapted = key.partition("/")[2] or "all"
-            for i, point in enumerate(found[0][key]):
-                inner = len(point["returns"][0])
-                for k in range(inner):
-                    mode = _interval([np.array(r[key][i]["returns"])[:, k] for r in found])
-                    sampled = _interval([r[key][i]["sampled"] for r in found]) if inner == 1 else "-"
-                    episodes = point["episodes"] + k
-                    lines.append("| " + " | ".join([*head, adapted, str(episodes), mode, sampled]) + " |")
-    return "\n".join(lines) + "\n"
+        for line in lines:
+            cells = [over_seeds(line.returns[e]) if e in line.returns else "" for e in episodes]
+            text.append("| " + " | ".join([*line.head, *cells, line.gain]) + " |")
+        text.append("")
+    return "\n".join(text)
 
 
-def _interval(values: Sequence[Any]) -> str:
-    found = bootstrap_interval([np.array(values, dtype=float)], np.random.default_rng(0))
-    return f"{found.estimate:.1f} ({found.low:.1f} to {found.high:.1f})"
+@dataclass(frozen=True)
+class _Line:
+    """A line of the table.
+
+    Attributes:
+        head: its first cells.
+        returns: episodes on the test task -> each seed's returns [N].
+        gain: the last cell.
+    """
+
+    head: list[str]
+    returns: dict[int, list[np.ndarray]]
+    gain: str
+
+
+def _lines(row: Row, found: list[dict[str, Any]]) -> list[_Line]:
+    first = found[0]
+    head = [
+        f"`{first['row']}`",
+        str(len(found)),
+        f"{first['steps']:,}",
+        f"{np.mean([record['cpu_s'] for record in found]):.0f}",
+    ]
+    lines = []
+    for key in [key for key in first if key.startswith("curve")]:
+        inner = len(first[key][0]["returns"][0])
+        # Samples are kept as a mean over the trial: of several inner episodes they have no one place.
+        for acts in ("mode", "sample") if inner == 1 else ("mode",):
+            returns = {
+                point["episodes"] + k: [_returns(record[key][i], acts, k) for record in found]
+                for i, point in enumerate(first[key])
+                for k in range(inner)
+            }
+            after = returns.get(row.trials * inner)
+            before = [_returns(record["curve"][0], acts, 0) for record in found]
+            gain = "" if after is None else paired(after, before)
+            lines.append(_Line([*head, key.partition("/")[2] or "all", acts], returns, gain))
+    return lines
+
+
+def _returns(point: dict[str, Any], acts: str, inner_episode: int) -> np.ndarray:
+    return np.array(point["sampled"]) if acts == "sample" else np.array(point["returns"])[:, inner_episode]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,6 +4,8 @@ level     mean reward over the 50 steps before the change
 deficit   sum over the steps after it of (level - reward)
 recovery  steps until the mean reward of 20 steps is back at level - 10% of |level|; infinite if never
 harm      share of the return that adaptation loses where nothing changes
+
+A body that falls ends its trial, and is paid 0 for the steps that are left: to fall costs all of them.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ class Played:
     """Trials of one player.
 
     Attributes:
-        rewards: plain task reward of the first trial of every world, 0 after its end [T, B].
+        rewards: plain task reward of the first trial of every world, 0 after its end [T, B]; T is the
+            longest that a trial can be.
         alive: which steps were played [T, B].
         phases: 0 before the change, 1 and 2 after [T, B].
         ms_per_step: CPU milliseconds of the player for one step of all worlds.
@@ -95,7 +98,13 @@ def play(
         lives.append(alive.copy())
         phases.append(infos["phase"])
         alive &= ~ended
-    return Played(np.stack(rewards), np.stack(lives), np.stack(phases), 1000.0 * spent / len(rewards))
+    rest = ((0, env.options.horizon * env.options.episodes_per_trial - len(rewards)), (0, 0))
+    return Played(
+        np.pad(np.stack(rewards), rest),
+        np.pad(np.stack(lives), rest),
+        np.pad(np.stack(phases), rest),
+        1000.0 * spent / len(rewards),
+    )
 
 
 def recovery(
@@ -103,17 +112,18 @@ def recovery(
 ) -> Recovery:
     """Measures of worlds whose change came at step `change_at` [B].
 
-    Worlds that ended before their change, or within 20 steps of it, are left out.
+    Left out are worlds that ended before their change, and changes in the last 20 steps of a trial.
 
     Args:
-        rewards: [T, B].
+        rewards: of whole trials, 0 after an early end [T, B].
         change_at: first step after the change.
         alive: which steps were played [T, B]; all by default.
     """
     length = np.full(rewards.shape[1], len(rewards)) if alive is None else alive.sum(0)
+    last = len(rewards) - AVERAGED
     rows = []
-    for world in np.flatnonzero((change_at > 0) & (length >= change_at + AVERAGED)):
-        at, mine = int(change_at[world]), rewards[: length[world], world]
+    for world in np.flatnonzero((change_at > 0) & (change_at < length) & (change_at <= last)):
+        at, mine = int(change_at[world]), rewards[:, world]
         level = float(mine[max(0, at - LEVEL_STEPS) : at].mean())
         after = mine[at:]
         means = np.convolve(after, np.full(AVERAGED, 1.0 / AVERAGED), mode="valid")

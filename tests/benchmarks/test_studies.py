@@ -9,11 +9,29 @@ import pytest
 import torch
 
 from benchmarks.studies import adaptation, curriculum, maml
+from benchmarks.studies.learned_teacher import LearnedTeacher
+from benchmarks.studies.over_seeds import over_seeds, paired, unpaired
 from ma_ssm_env import ScriptedPolicy
+from ma_ssm_env.ledger import Ledger
+from ma_ssm_env.scenarios import find_scenario
+from policies.curriculum_learner import CurriculumConfig
 from policies.game import AGENT, Game
 from policies.maml import InnerConfig
 
 TINY = {"episodes_per_trial": 1, "horizon": 6}
+
+
+# -- what several seeds found ---------------------------------------------------------------------------
+
+
+def test_intervals_are_students_over_seeds() -> None:
+    assert over_seeds([[0.0, 2.0], [2.0, 2.0], [3.0, 3.0]]) == "2.0 (-0.5 to 4.5)"  # seeds 1, 2, 3
+    assert over_seeds([5.0]) == "5.0"
+    assert over_seeds([[1.0, 3.0]], 0, "trials") == "2 (-11 to 15 over trials)"
+    assert paired([3.0, 5.0], [1.0, 3.0]) == "2.0 (2.0 to 2.0)"
+    # Welch: standard errors 1 and 1, 2 degrees of freedom, t = 4.303.
+    assert unpaired([3.0, 5.0], [1.0, 3.0]) == "2.0 (-4.1 to 8.1)"
+    assert unpaired([3.0, 5.0], [1.0]) == "-"
 
 
 # -- curricula ------------------------------------------------------------------------------------------
@@ -43,13 +61,65 @@ def test_trials_are_played_on_what_the_teacher_proposed_and_their_outcomes_come_
             returns.append(infos["episode_return"])
     assert shown == pytest.approx(proposals[:3])
     low, high = game.scenario.outcome_scale
-    top = seen[-1][0, 3:].reshape(
-        32, 3
-    )  # the newest first: two worlds of the second trial, then of the first
-    assert top[:5, 2].tolist() == [1.0, 1.0, 1.0, 1.0, 0.0]
-    assert top[:4, 0].tolist() == pytest.approx([0.2, 0.2, 0.1, 0.1])
-    scaled = [(r - low) / (high - low) for r in (*returns[1][::-1], *returns[0][::-1])]
-    assert top[:4, 1].tolist() == pytest.approx(scaled, rel=1e-4)
+    ledgers = seen[-1][:, 3:].reshape(2, 32, 3)  # of each world its own; the newest trial first
+    assert seen[-1][:, 0].tolist() == [1.0, 1.0]
+    assert ledgers[0, :3, 2].tolist() == [1.0, 1.0, 0.0]
+    assert ledgers[0, :2, 0].tolist() == pytest.approx([0.2, 0.1])
+    scaled = (np.array(returns[::-1]) - low) / (high - low)  # [2 trials, 2 worlds]
+    np.testing.assert_allclose(ledgers[:, :2, 1].T, scaled, rtol=1e-4)
+    assert [float(task[0]) for task in game.played] == pytest.approx([0.1, 0.1, 0.2, 0.2])
+
+
+def test_each_decision_of_the_learned_teacher_is_paid_the_progress_of_its_own_trial() -> None:
+    teacher = LearnedTeacher(1, 3, seed=0, config=CurriculumConfig(decisions=2))
+    worlds = np.arange(3.0)
+    shown, rng = np.zeros((3, 3 + 96), np.float32), np.random.default_rng(0)
+    chosen = []
+    for begins in ([1, 1, 1], [1, 1, 1], [0, 1, 0], [1, 0, 0], [0, 1, 0]):
+        # A trial's payment says whose it is: its world, and how many trials that world had before.
+        shown[:, 0] = begins
+        if len(chosen) >= 2:
+            counts = np.array([sum(b[w] for _, b in chosen) - 2 for w in range(3)])
+            teacher.pay(10.0 * counts + worlds, np.array(begins, dtype=bool))
+        chosen.append((teacher.act(shown, None, rng)[0][:, 0], begins))
+    of_world = [[float(p[w]) for p, begins in chosen if begins[w]] for w in range(3)]
+    paid = teacher.learner._finished
+    assert paid.payments.tolist() == [1.0, 0.0, 11.0]
+    assert paid.actions[:, 0].tolist() == [of_world[1][0], of_world[0][0], of_world[1][1]]
+    assert all(p[w] == 0.0 for p, begins in chosen for w in range(3) if not begins[w])
+    with pytest.raises(ValueError, match="4 worlds: this teacher was made for 3"):
+        teacher.initial_memory(4)
+
+
+def test_the_learned_teacher_moves_to_the_tasks_where_returns_change() -> None:
+    teacher = LearnedTeacher(1, 32, 0, CurriculumConfig(decisions=32, learning_rate=1e-2))
+    ledger, rng = Ledger(32, ["real"]), np.random.default_rng(0)
+    shown = np.ones((32, 3), np.float32)
+    coming, _ = teacher.act(np.concatenate([shown, ledger.rows()], 1), None, rng)
+    means = []
+    for trial in range(30):
+        present = np.clip(coming, -1.0, 1.0)
+        coming, _ = teacher.act(np.concatenate([shown, ledger.rows()], 1), None, rng)
+        # Above 0.5 the outcome goes up and down from trial to trial; elsewhere nothing is learnt.
+        outcomes = np.where(present[:, 0] > 0.5, float(trial % 2), 0.0).astype(np.float32)
+        worlds = np.arange(32)
+        teacher.pay(ledger.learning_progress(worlds, present, outcomes), np.ones(32, dtype=bool))
+        ledger.record(worlds, present, outcomes)
+        teacher.learner.learn()
+        means.append(float(present.mean()))
+    assert abs(np.mean(means[:3])) < 0.3
+    assert np.mean(means[-10:]) > 0.5
+
+
+def test_far_goals_are_rare_under_uniform_proposals() -> None:
+    uniform = np.stack(np.meshgrid(np.linspace(-1, 1, 2001), [-1.0, 0.5]), axis=-1)
+    tasks = curriculum.rarely_far(uniform)
+    law = find_scenario("PointGoal-v0").variation
+    assert tasks.max(axis=(0, 1)).tolist() == [2.5, np.pi / 2]
+    assert np.median(tasks[..., 0]) == pytest.approx(2.5 / 8)
+    assert (tasks[..., 0] > law.coordinates[0].high).mean() == pytest.approx(0.112, abs=0.002)
+    for task in tasks[:, ::500].reshape(-1, 2):
+        law.checked(task)
 
 
 def test_teachers_are_charged_alike_and_judged_on_the_same_tasks(
@@ -60,10 +130,10 @@ def test_teachers_are_charged_alike_and_judged_on_the_same_tasks(
     records = []
     for teacher in curriculum.TEACHERS:
         records.append(json.loads(curriculum.run_one("tiny", teacher, 0, tmp_path).read_text()))
-    assert [record["steps"] for record in records] == [3_200] * 3
+    assert [record["steps"] for record in records] == [3_200] * 4
     assert all(len(record["test"]) == 20 and len(record["ood"]) == 20 for record in records)
     assert records[0]["test"] != records[1]["test"]
-    assert records[2]["trials"] == 32  # what ALP-GMM read off the ledger: a trial of each world
+    assert [record.get("trials") for record in records] == [None, 32, 32, 32]
     lines = curriculum.table(tmp_path).splitlines()
     assert [line.split("|")[2].strip() for line in lines[2:]] == list(curriculum.TEACHERS)
 
@@ -74,7 +144,7 @@ def test_teachers_are_charged_alike_and_judged_on_the_same_tasks(
 def test_a_row_is_trained_judged_written_and_not_done_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = {"options": TINY, "tasks": 2, "trials": 3, "width": 8, "steps": 72}
+    small = {"options": TINY, "tasks": 2, "trials": 3, "width": 8, "steps": 72, "judged": (0, 2)}
     rows = {
         "a": maml.Row("PointDir-v0", "maml", **small),
         "b": maml.Row("PointDir-v0", "multitask", **small),
@@ -83,7 +153,6 @@ def test_a_row_is_trained_judged_written_and_not_done_twice(
         ),
     }
     monkeypatch.setattr(maml, "ROWS", rows)
-    monkeypatch.setattr(maml, "EPISODES", (0, 2))
     records = {}
     for name in rows:
         path = maml.run_row(name, 0, tmp_path, tmp_path / "scratch")
@@ -95,9 +164,41 @@ def test_a_row_is_trained_judged_written_and_not_done_twice(
     assert [point["episodes"] for point in records["a"]["curve"]] == [0, 2]
     assert records["b"]["rate"] > 0.0
     assert [point["episodes"] for point in records["c"]["curve/adaptation"]] == [3]
-    text = maml.table(tmp_path)
-    assert text.count("\n") == 2 + 2 + 2 + 3
-    assert "| adaptation | 3 |" in text
+    lines = maml.table(tmp_path).splitlines()
+    assert lines[2].split(" | ")[6:] == ["0", "2", "3", "gain |"]
+    # Two lines, by the mode and by samples, for each thing that adapts.
+    assert [(row[1], row[5]) for row in _cells(lines[4:])] == [
+        *[("`a`", "all")] * 2, *[("`b`", "all")] * 2, *[("`c`", "all")] * 2, *[("`c`", "adaptation")] * 2
+    ]  # fmt: skip
+
+
+def _cells(lines: list[str]) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("|")] for line in lines if line.startswith("|")]
+
+
+def _maml_record(row: str, seed: int, before: list[float], after: list[float]) -> str:
+    points = [(0, before), (10, after)]
+    curve = [
+        {"episodes": e, "steps": 0, "returns": [[v] for v in values], "sampled": values}
+        for e, values in points
+    ]
+    return json.dumps({"row": row, "seed": seed, "steps": 1000, "cpu_s": 5.0, "curve": curve})
+
+
+def test_the_table_has_intervals_over_seeds_and_gains_seed_by_seed(tmp_path: Path) -> None:
+    for seed, (before, after) in enumerate([(0.0, 10.0), (10.0, 22.0), (20.0, 34.0)]):
+        content = _maml_record("pointdir-maml", seed, [before - 5, before + 5], [after, after])
+        (tmp_path / f"pointdir-maml-seed{seed}.json").write_text(content)
+    alone = _maml_record("pointdir-multitask", 0, [1.0, 3.0], [4.0, 4.0])
+    (tmp_path / "pointdir-multitask-seed0.json").write_text(alone)
+    mode, _, single, _ = _cells(maml.table(tmp_path).splitlines()[4:])
+    # Three seeds: t(2) = 4.303, deviations 10 of the returns before and 2 of the gains 10, 12, 14.
+    assert mode[2] == "3"
+    assert mode[7] == "10.0 (-14.8 to 34.8)"
+    assert mode[9] == "12.0 (7.0 to 17.0)"
+    # One seed: t(1) = 12.706 over two tasks of deviation sqrt(2).
+    assert single[7] == "2.0 (-10.7 to 14.7 over tasks)"
+    assert single[9] == "2.0 (-10.7 to 14.7 over tasks)"
 
 
 def test_an_interrupted_row_goes_on(tmp_path: Path) -> None:
@@ -136,3 +237,22 @@ def test_an_adaptation_row_measures_change_and_harm(tmp_path: Path, monkeypatch:
     assert len(record["plain"]["deficit"]) == 20
     assert "harm" in record["adapts/actuators"]
     assert "| actuators |" in adaptation.table(tmp_path)
+
+
+def test_what_adaptation_saves_is_counted_seed_by_seed(tmp_path: Path) -> None:
+    def measured(deficit: float, share: float) -> dict[str, object]:
+        found = {"level": [2.0, 2.0], "deficit": [deficit, deficit + 20.0], "after": [1.0, 1.0]}
+        return found | {"recovery_steps": [30, None], "harm": share, "ms_per_step": 1.0, "worlds": 2}
+
+    for seed, deficit in enumerate([100.0, 200.0, 300.0]):
+        record = {"row": "point-flip", "plain": measured(deficit, 0.0)}
+        record["adapts/actuators"] = measured(deficit - 40.0 - 2.0 * seed, 0.01 * (1 + seed))
+        (tmp_path / f"adapt-point-flip-seed{seed}.json").write_text(json.dumps(record))
+    fell = measured(0.0, 0.0) | {"level": [], "deficit": [], "after": [], "recovery_steps": []}
+    record = {"row": "hopper-fault", "plain": fell, "adapts/features": fell}
+    (tmp_path / "adapt-hopper-fault-seed0.json").write_text(json.dumps(record))
+    plain, adapted, *none = _cells(adaptation.table(tmp_path).splitlines()[2:])
+    assert [line[2] for line in none] == ["0 of 1 met their change"] * 2
+    assert plain[5] == "210.0 (-38.4 to 458.4)"
+    assert adapted[6] == "42.0 (37.0 to 47.0)"
+    assert adapted[8:11] == ["50 (50 to 50)", "never", "2.00 (-0.48 to 4.48)"]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.policy import ScriptedPolicy
+from ma_ssm_env.scenarios import find_scenario
 from policies.adaptation import (
     AdaptationConfig,
     AdaptivePolicy,
@@ -426,6 +427,27 @@ def test_deficit_and_recovery_of_a_made_up_curve() -> None:
     assert found.after.tolist() == [2.0, 1.0]
     # The mean of 20 steps is at 1.8 once 18 of them are good: steps 128 to 147.
     assert found.steps.tolist() == [48.0, np.inf]
+
+
+def test_a_fall_after_the_change_costs_all_that_was_left() -> None:
+    rewards, alive = np.full((200, 3), 2.0), np.ones((200, 3), dtype=bool)
+    for world, falls in enumerate((105, 170, 90)):  # soon after the change, later, and before it
+        rewards[falls:, world] = 0.0
+        alive[falls:, world] = False
+    found = recovery(rewards, np.full(3, 100), alive)
+    assert found.deficit.tolist() == [190.0, 60.0]
+    assert found.after.tolist() == [0.0, 0.8]
+    assert found.steps.tolist() == [np.inf, 20.0]
+
+
+def test_trials_that_end_early_are_paid_nothing_to_their_full_length() -> None:
+    spec = ScriptedPolicy(lambda seen, rng: np.ones((len(seen), 3), np.float32))
+    played = play("HopperFault-v0", spec, find_scenario("HopperFault-v0").variation.tasks("test"))
+    lived = played.alive.sum(0)
+    assert played.rewards.shape == (400, 3)
+    assert lived.max() < 200  # it falls at once
+    assert all(not played.rewards[n:, world].any() for world, n in enumerate(lived))
+    assert played.rewards[lived - 1, np.arange(3)].all()
 
 
 def test_a_level_below_zero_is_recovered_from_below() -> None:

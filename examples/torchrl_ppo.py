@@ -2,9 +2,8 @@
 
     python examples/torchrl_ppo.py
 
-Takes 10 s of CPU time. Needs torchrl 0.14, which is not among this project's extras: `pip install torchrl`
-into an environment of your own beside it, or `python tests/consumers/run.py torchrl_ppo`, which makes one
-with the versions that were tested, in `.consumers/torchrl_ppo`.
+Takes 10 s of CPU time. Needs torchrl 0.14, which `make setup` installs; elsewhere `pip install torchrl`,
+or `python tests/consumers/run.py torchrl_ppo`, which makes an environment with the versions that were tested.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from ma_ssm_env.message_log import TrialLog
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "examples"
 EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.py"))
-NEEDS = {"torchrl_ppo": "torchrl", "rllib_five_policies": "ray"}  # not among this project's extras
+NEEDS = {"torchrl_ppo": "torchrl", "rllib_five_policies": "ray"}  # of others: in a process of their own
 DRAWS = {"train_and_render_team"}  # in a process of its own, as MuJoCo chooses its OpenGL when it is imported
 LONG = {"analyse_emergence", "sb3_in_a_role"}  # more than some seconds, whatever the budget
 
@@ -73,10 +73,10 @@ def test_the_list_has_a_line_for_each_and_no_other():
 )
 def test_it_runs_with_a_tiny_budget(name, table, tmp_path, monkeypatch, capsys):
     if missing(name):
-        pytest.skip(f"no {NEEDS[name]} here; the next test runs {name} where `make consumers` has been")
+        pytest.skip(f"no {NEEDS[name]} here; another test runs {name} where `make consumers` has been")
     monkeypatch.chdir(tmp_path)
     tiny = ["--steps", "1", "--out", str(tmp_path / "out")]
-    if name in DRAWS:
+    if name in DRAWS or name in NEEDS:
         printed = run_apart([sys.executable, FOLDER / f"{name}.py", *tiny], tmp_path)
     else:
         assert load(name, monkeypatch).main(tiny) == 0

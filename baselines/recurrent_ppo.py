@@ -8,7 +8,7 @@ What made it slow, and what is done here:
    numbers. `FusedLstmPolicy` does that; sequences with a start elsewhere still take the loop.
 2. *Small batches.* By default a gradient step sees 128 transitions; padded sequences make that one or two.
    Here a rollout is worlds x rollout_steps long and a minibatch is many whole sequences.
-3. *One world at a time.* The worlds are one batch of the twin (`TwinVecEnv`).
+3. *One world at a time.* The worlds are one batch of the twin (`twin_vec_env`).
 4. One torch thread: these matrices are too small for more.
 """
 

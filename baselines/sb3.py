@@ -24,7 +24,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecNormalize
 from baselines.sb3_policy import ObservationNormaliser, Sb3Policy
 from baselines.stacked_policy import StackedPolicy
 from baselines.training import Hooks, Write, train_model
-from baselines.vec_env import TwinVecEnv
+from baselines.vec_env import twin_vec_env
 from ma_ssm_env.policy import Policy
 from ma_ssm_env.scenarios import Scenario, find_scenario
 
@@ -35,6 +35,7 @@ __all__ = [
     "Sb3PpoConfig",
     "TrainedSb3",
     "normalised_twin",
+    "ppo_model",
     "sb3_ppo_config",
     "train_sb3_ppo",
 ]
@@ -181,36 +182,42 @@ def train_sb3_ppo(
         options={"reveal_task": reveal_task, **(options or {})},
     )
 
-    def build() -> PPO:
-        return PPO(
-            "MlpPolicy",
-            env,
-            learning_rate=config.learning_rate_at,
-            n_steps=config.rollout_steps,
-            batch_size=config.steps_per_rollout // config.minibatches,
-            n_epochs=config.epochs,
-            gamma=config.gamma,
-            gae_lambda=config.gae_lambda,
-            clip_range=config.clip_range,
-            ent_coef=config.entropy_coefficient,
-            vf_coef=config.value_coefficient,
-            max_grad_norm=config.max_grad_norm,
-            policy_kwargs={
-                "net_arch": {"pi": [config.width] * 2, "vf": [config.width] * 2},
-                "log_std_init": config.log_std_init,
-            },
-            seed=seed,
-            device="cpu",
-        )
-
     def policy_of(model: PPO) -> Sb3Policy | StackedPolicy:
         policy = Sb3Policy.from_model(model)
         return policy if stack == 1 else StackedPolicy(policy, stack)
 
     model = train_model(
-        build, policy_of, total_steps, seed_worlds=lambda model: env.seed(world_seed), hooks=hooks
+        lambda: ppo_model(env, config, seed),
+        policy_of,
+        total_steps,
+        seed_worlds=lambda model: env.seed(world_seed),
+        hooks=hooks,
     )
     return TrainedSb3(policy_of(model), model, env, config, int(model.num_timesteps))
+
+
+def ppo_model(env: VecEnv, config: Sb3PpoConfig, seed: int) -> PPO:
+    """An untrained PPO with these settings on any `VecEnv`, on the CPU."""
+    return PPO(
+        "MlpPolicy",
+        env,
+        learning_rate=config.learning_rate_at,
+        n_steps=config.rollout_steps,
+        batch_size=config.steps_per_rollout // config.minibatches,
+        n_epochs=config.epochs,
+        gamma=config.gamma,
+        gae_lambda=config.gae_lambda,
+        clip_range=config.clip_range,
+        ent_coef=config.entropy_coefficient,
+        vf_coef=config.value_coefficient,
+        max_grad_norm=config.max_grad_norm,
+        policy_kwargs={
+            "net_arch": {"pi": [config.width] * 2, "vf": [config.width] * 2},
+            "log_std_init": config.log_std_init,
+        },
+        seed=seed,
+        device="cpu",
+    )
 
 
 def normalised_twin(
@@ -224,6 +231,6 @@ def normalised_twin(
     options: Mapping[str, Any],
 ) -> VecNormalize:
     """The twin as all of SB3's models are trained on it: normalised by running statistics."""
-    twin: VecEnv = TwinVecEnv(scenario, worlds, **options)
+    twin: VecEnv = twin_vec_env(scenario, worlds, **options)
     stacked = twin if stack == 1 else VecFrameStack(twin, stack)
     return VecNormalize(stacked, clip_obs=clip_observation, gamma=gamma, norm_reward=scale_rewards)

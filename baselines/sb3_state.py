@@ -20,7 +20,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.save_util import recursive_getattr
 from stable_baselines3.common.vec_env import VecEnvWrapper, VecFrameStack, VecNormalize
 
-from baselines.vec_env import TwinVecEnv
+from baselines.vec_env import BatchVecEnv
 
 FILE = "sb3_state.pt"
 ATTRIBUTES = (
@@ -81,8 +81,8 @@ def _layers(model: BaseAlgorithm) -> list[Any]:
     layers: list[Any] = [model.get_env()]
     while isinstance(layers[-1], VecEnvWrapper):
         layers.append(layers[-1].venv)
-    if not isinstance(layers[-1], TwinVecEnv):
-        raise TypeError(f"worlds of {type(layers[-1]).__name__}: only those of TwinVecEnv can be kept")
+    if not isinstance(layers[-1], BatchVecEnv):
+        raise TypeError(f"worlds of {type(layers[-1]).__name__}: only those of BatchVecEnv can be kept")
     return layers
 
 
@@ -99,7 +99,7 @@ def _worlds(model: BaseAlgorithm) -> list[dict[str, Any]]:
             )
         elif isinstance(layer, VecFrameStack):
             found.append({"stacked": layer.stacked_obs.stacked_obs})
-        elif isinstance(layer, TwinVecEnv):
+        elif isinstance(layer, BatchVecEnv):
             found.append({"clone": layer.worlds.clone_state()})
         else:
             raise TypeError(f"{type(layer).__name__}: a wrapper whose state is not known cannot be kept")

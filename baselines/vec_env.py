@@ -1,10 +1,12 @@
-"""The single-agent twin as a Stable-Baselines3 `VecEnv`: B worlds in one physics, not B environments.
+"""Worlds in one physics as a Stable-Baselines3 `VecEnv`: the single-agent twin, or one role of a team.
 
     from stable_baselines3 import PPO
     from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
-    env = VecNormalize(VecMonitor(TwinVecEnv("HalfCheetahVel-v0", 32, seed=0)))
+    env = VecNormalize(VecMonitor(twin_vec_env("HalfCheetahVel-v0", 32, seed=0)))
     PPO("MlpPolicy", env, device="cpu").learn(1_000_000)
+
+    env = BatchVecEnv(RoleVectorEnv("PointDir-v0", "meta_learning", others, 32))  # `policies.role_env`
 
 An episode of the `VecEnv` is a trial. Its end is a termination and never a time limit: `TimeLimit.truncated`
 is False, so nothing is bootstrapped.
@@ -12,8 +14,8 @@ is False, so nothing is bootstrapped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
@@ -31,29 +33,67 @@ PER_WORLD_METHODS = frozenset({"render", "state"})
 REFUSED_METHODS = frozenset({"reset", "step", "close"})
 
 
-class TwinVecEnv(VecEnv):
-    """B worlds of the twin for Stable-Baselines3.
+class Worlds(Protocol):
+    """What `BatchVecEnv` asks of a Gymnasium vector environment that resets finished worlds in the same step.
+
+    Infos hold, over worlds, `episode_ended`, `episode_return`, `physics_unstable` and, where a trial ended,
+    `final_obs`. `set_tasks`, `state` and `render` are called by name (`env_method`).
+    """
+
+    num_envs: int
+    single_observation_space: gym.Space[Any]
+    single_action_space: gym.Space[Any]
+
+    def reset(
+        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Begin the next trial of every world: observations [B, O] and infos."""
+        ...
+
+    def step(
+        self, actions: Any
+    ) -> tuple[
+        NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
+    ]:
+        """One control step under actions [B, A]."""
+        ...
+
+    def render(self) -> Any:
+        """A tuple of frames, one a world, or None."""
+        ...
+
+    def close(self) -> None:
+        """Release the renderer."""
+        ...
+
+    def clone_state(self) -> dict[str, Any]:
+        """Everything that decides how the worlds go on."""
+        ...
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `clone_state` gave."""
+        ...
+
+
+class BatchVecEnv(VecEnv):
+    """B worlds of one batch for Stable-Baselines3.
 
     Infos are fresh dicts in every step. They are empty but for `episode_return` where an inner episode ended,
     `physics_unstable` where physics broke, and `terminal_observation` and `TimeLimit.truncated` where a
     trial ended.
 
     The worlds share one physics, so attributes and methods belong to all of them: `get_attr` and `env_method`
-    look at the `SingleAgentVectorEnv` in `worlds`, and `set_attr` takes all worlds or none.
+    look at `worlds`, and `set_attr` takes all worlds or none.
 
     Args:
-        scenario: id of a scenario, or the scenario.
-        num_envs: number of worlds, B.
+        worlds: `ma_ssm_env.SingleAgentVectorEnv`, or `policies.role_env.RoleVectorEnv`.
         seed: as `seed(seed)`: world i of the first reset gets `seed + i`.
-        options: options of the twin, such as `reveal_task=True` or `split="validation"`.
     """
 
-    def __init__(
-        self, scenario: str | Scenario, num_envs: int, seed: int | None = None, **options: Any
-    ) -> None:
-        self.worlds = SingleAgentVectorEnv(scenario, num_envs, **options)
+    def __init__(self, worlds: Worlds, seed: int | None = None) -> None:
+        self.worlds = worlds
         self._actions: NDArray[Any] | None = None
-        super().__init__(num_envs, self.worlds.single_observation_space, self.worlds.single_action_space)
+        super().__init__(worlds.num_envs, worlds.single_observation_space, worlds.single_action_space)
         if seed is not None:
             self.seed(seed)
 
@@ -122,7 +162,7 @@ class TwinVecEnv(VecEnv):
             ValueError: a method that would step past the `VecEnv`, or that acts on all worlds, for some only.
         """
         if method_name in REFUSED_METHODS:
-            raise ValueError(f"env_method({method_name!r}): call {method_name}() of the TwinVecEnv instead")
+            raise ValueError(f"env_method({method_name!r}): call {method_name}() of the BatchVecEnv instead")
         method = getattr(self.worlds, method_name)
         worlds = self._worlds_of(indices)
         if method_name in PER_WORLD_METHODS:
@@ -159,3 +199,17 @@ class TwinVecEnv(VecEnv):
             raise ValueError("set_options: a task is given for some worlds only; give one for each, or none")
         merged["task"] = np.stack([np.atleast_1d(np.asarray(task, dtype=np.float64)) for task in tasks])
         return merged
+
+
+def twin_vec_env(
+    scenario: str | Scenario, num_envs: int, seed: int | None = None, **options: Any
+) -> BatchVecEnv:
+    """B worlds of the single-agent twin for Stable-Baselines3.
+
+    Args:
+        scenario: id of a scenario, or the scenario.
+        num_envs: number of worlds, B.
+        seed: world i of the first reset gets `seed + i`.
+        options: options of the twin, such as `reveal_task=True` or `split="validation"`.
+    """
+    return BatchVecEnv(SingleAgentVectorEnv(scenario, num_envs, **options), seed)

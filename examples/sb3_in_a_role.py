@@ -6,7 +6,7 @@ Takes 65 s of CPU time. Three trainings, each of `--steps` control steps:
 
 1. a team of ours, all four acting roles;
 2. SB3's PPO learns `meta_learning`, the role that proposes the torque, while ours play the others: a role is
-   an ordinary environment for SB3 once its team mates are part of it (`RoleVecEnv` below);
+   an ordinary environment once its team mates are part of it (`RoleVectorEnv`);
 3. new networks of ours learn the other roles around the finished SB3 model.
 
 Whoever speaks the protocol of `ma_ssm_env/policy.py` can be in a team; `Sb3Policy` is that of an SB3 model.
@@ -18,90 +18,23 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.vec_env import VecEnv, VecMonitor
+from stable_baselines3.common.vec_env import VecMonitor
 
 from baselines.sb3_policy import Sb3Policy
-from ma_ssm_env import Policy, TeamVectorEnv, neutral_policy
+from baselines.vec_env import BatchVecEnv
+from ma_ssm_env import Policy, neutral_policy
 from ma_ssm_env.evaluation import evaluate
-from ma_ssm_env.roles import AGENTS
 from policies.config import TrainConfig, tuned
-from policies.partners import Partner
 from policies.ppo import Communication
+from policies.role_env import RoleVectorEnv
 from policies.train import players, train
 
 SCENARIO = "PointDir-v0"
 ROLE = "meta_learning"
 WORLDS = 32
-
-
-class RoleVecEnv(VecEnv):
-    """One role of B teams as a `VecEnv`: the other roles are played by given policies.
-
-    Args:
-        role: who learns.
-        partners: role -> policy, for each of the others.
-        num_envs: B.
-        seed: of the worlds, and of what the partners draw.
-    """
-
-    def __init__(self, role: str, partners: Mapping[str, Policy], num_envs: int, seed: int) -> None:
-        absent = set(AGENTS.values()) - {role, *partners}
-        self.team = TeamVectorEnv(SCENARIO, num_envs, absent_roles=absent)
-        self.agent = f"{role}_0"
-        # `Partner` keeps a policy's memory and lets it begin anew where a trial does.
-        self.partners = {f"{who}_0": Partner(who, policy, num_envs, seed) for who, policy in partners.items()}
-        self._seed = seed
-        super().__init__(
-            num_envs,
-            self.team.single_observation_space(self.agent),
-            self.team.single_action_space(self.agent),
-        )
-
-    def reset(self) -> np.ndarray:
-        """Begin the first trial of every world."""
-        self.seen, _ = self.team.reset(seed=self._seed)
-        self.starts = np.ones(self.num_envs, dtype=bool)
-        return self.seen[self.agent]
-
-    def step_async(self, actions: np.ndarray) -> None:
-        """Let the partners act beside the model's actions [B, A]."""
-        partners = self.partners.items()
-        self.actions = {who: partner.act(self.seen[who], self.starts) for who, partner in partners}
-        self.actions[self.agent] = actions
-
-    def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-        """One control step; finished worlds are reset in the same step, and the end is a termination."""
-        self.seen, rewards, ended, _, infos = self.team.step(self.actions)
-        self.starts = ended[self.agent]
-        about: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        for world in np.flatnonzero(self.starts):
-            last = infos["final_obs"][self.agent][world]
-            about[world] = {"terminal_observation": last, "TimeLimit.truncated": False}
-        return self.seen[self.agent], rewards[self.agent], self.starts, about
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """The same for every world."""
-        return [getattr(self.team, attr_name)] * self.num_envs
-
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Refused: the worlds are one batch."""
-        raise NotImplementedError(f"{attr_name}: the worlds are one batch; make the environment anew")
-
-    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
-        """Refused: the worlds are one batch."""
-        raise NotImplementedError(f"{method_name}: the worlds are one batch")
-
-    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """No world is wrapped."""
-        return [False] * self.num_envs
 
 
 def train_ours(steps: int, partners: Mapping[str, Policy] | None = None) -> dict[str, Policy]:
@@ -119,7 +52,7 @@ def train_ours(steps: int, partners: Mapping[str, Policy] | None = None) -> dict
 
 def train_sb3(steps: int, partners: Mapping[str, Policy]) -> PPO:
     """SB3's PPO as one role beside `partners`; it has no memory of its own, its sender remembers for it."""
-    env = VecMonitor(RoleVecEnv(ROLE, partners, WORLDS, seed=10**6))
+    env = VecMonitor(BatchVecEnv(RoleVectorEnv(SCENARIO, ROLE, partners, WORLDS), seed=10**6))
     model = PPO(
         "MlpPolicy",
         env,

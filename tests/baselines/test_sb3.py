@@ -13,7 +13,7 @@ import torch
 from stable_baselines3 import SAC
 
 from baselines.sb3 import TUNED, Sb3Policy, Sb3PpoConfig, TrainedSb3, sb3_ppo_config, train_sb3_ppo
-from baselines.vec_env import TwinVecEnv
+from baselines.vec_env import twin_vec_env
 from ma_ssm_env import SCENARIOS, Policy, single_agent_env
 
 SMALL = Sb3PpoConfig(worlds=4, rollout_steps=16, minibatches=4, epochs=2, width=8)
@@ -207,7 +207,7 @@ def test_loading_names_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_a_model_of_another_algorithm_plugs_in(tmp_path: Path) -> None:
-    env = TwinVecEnv("PointDir-v0", 2, seed=0, horizon=5)
+    env = twin_vec_env("PointDir-v0", 2, seed=0, horizon=5)
     model = SAC(
         "MlpPolicy", env, learning_starts=4, buffer_size=100, policy_kwargs={"net_arch": [8]}, device="cpu"
     )

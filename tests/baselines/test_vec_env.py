@@ -1,4 +1,4 @@
-"""`TwinVecEnv` under Stable-Baselines3's wrappers, callbacks and checks."""
+"""`BatchVecEnv` under Stable-Baselines3's wrappers, callbacks and checks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
-from baselines.vec_env import TwinVecEnv
+from baselines.vec_env import BatchVecEnv, twin_vec_env
 from ma_ssm_env.scenarios import SCENARIOS
 from ma_ssm_env.single_agent import SingleAgentEnv
 
 SHORT: dict[str, Any] = {"horizon": 4, "episodes_per_trial": 2}
 
 
-def drawn(env: TwinVecEnv, steps: int, seed: int = 0) -> np.ndarray:
+def drawn(env: BatchVecEnv, steps: int, seed: int = 0) -> np.ndarray:
     """Actions [T, B, A]."""
     shape = (steps, env.num_envs, *env.action_space.shape)
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
@@ -34,7 +34,7 @@ def test_the_twin_passes_the_check_of_stable_baselines3(scenario: str) -> None:
 
 
 def test_worlds_are_the_single_environments() -> None:
-    env = TwinVecEnv("PointDir-v0", 3, seed=7, **SHORT)
+    env = twin_vec_env("PointDir-v0", 3, seed=7, **SHORT)
     singles = [SingleAgentEnv("PointDir-v0", **SHORT) for _ in range(3)]
     observations = env.reset()
     for i, single in enumerate(singles):
@@ -57,7 +57,7 @@ def test_worlds_are_the_single_environments() -> None:
 
 
 def test_types_are_those_of_stable_baselines3() -> None:
-    env = TwinVecEnv("PointDir-v0", 2, **SHORT)
+    env = twin_vec_env("PointDir-v0", 2, **SHORT)
     assert env.reset().dtype == np.float32
     first = env.step(drawn(env, 1)[0])
     observations, rewards, dones, infos = first
@@ -70,7 +70,7 @@ def test_types_are_those_of_stable_baselines3() -> None:
 
 
 def test_a_seed_is_used_once() -> None:
-    env = TwinVecEnv("PointDir-v0", 2, **SHORT)
+    env = twin_vec_env("PointDir-v0", 2, **SHORT)
     assert env.seed(5) == [5, 6]
     first, later = env.reset(), env.reset()
     assert not np.array_equal(env.get_attr("game")[0].trials.task, 0)
@@ -88,13 +88,13 @@ def test_a_seed_is_used_once() -> None:
 
 def test_seeding_without_a_seed_leaves_the_global_generator_alone() -> None:
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    env = TwinVecEnv("PointDir-v0", 2, **SHORT)
+    env = twin_vec_env("PointDir-v0", 2, **SHORT)
     assert env.seed() != env.seed()
     np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
 
 
 def test_options_are_used_once() -> None:
-    env = TwinVecEnv("PointDir-v0", 2, seed=0, **SHORT)
+    env = twin_vec_env("PointDir-v0", 2, seed=0, **SHORT)
     env.set_options({"task": [0.5]})
     env.reset()
     np.testing.assert_array_equal(env.worlds.game.trials.task, [[0.5], [0.5]])
@@ -109,7 +109,7 @@ def test_options_are_used_once() -> None:
 
 
 def test_attributes_and_methods_of_the_worlds() -> None:
-    env = TwinVecEnv("PointDir-v0", 3, seed=0, **SHORT)
+    env = twin_vec_env("PointDir-v0", 3, seed=0, **SHORT)
     env.reset()
     assert env.get_attr("observation_space") == [env.observation_space] * 3
     assert env.get_attr("action_space", [0, 2]) == [env.action_space] * 2
@@ -128,7 +128,7 @@ def test_attributes_and_methods_of_the_worlds() -> None:
     np.testing.assert_array_equal(env.worlds.game.trials.task, [[0.5]] * 3)
     with pytest.raises(ValueError, match="all 3 worlds"):
         env.env_method("set_tasks", [0.5], indices=1)
-    with pytest.raises(ValueError, match=r"call reset\(\) of the TwinVecEnv"):
+    with pytest.raises(ValueError, match=r"call reset\(\) of the BatchVecEnv"):
         env.env_method("reset")
     assert env.env_is_wrapped(gym.Wrapper) == [False] * 3
     assert env.get_images() == [None] * 3
@@ -137,7 +137,7 @@ def test_attributes_and_methods_of_the_worlds() -> None:
 
 
 def test_frames_of_all_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
-    env = TwinVecEnv("PointDir-v0", 2, seed=0, render_mode="rgb_array", **SHORT)
+    env = twin_vec_env("PointDir-v0", 2, seed=0, render_mode="rgb_array", **SHORT)
     env.reset()
     frames = tuple(np.full((4, 6, 3), shade, dtype=np.uint8) for shade in (1, 2))
     monkeypatch.setattr(env.worlds, "render", lambda: frames)  # drawing needs OpenGL; it is tested elsewhere
@@ -151,7 +151,7 @@ def test_frames_of_all_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_wrappers_and_evaluation_callback_run() -> None:
     def wrapped(split: str) -> VecNormalize:
-        return VecNormalize(VecMonitor(TwinVecEnv("PointDir-v0", 2, seed=1, split=split, **SHORT)))
+        return VecNormalize(VecMonitor(twin_vec_env("PointDir-v0", 2, seed=1, split=split, **SHORT)))
 
     training, evaluation = wrapped("train"), wrapped("validation")
     evaluation.training = evaluation.norm_reward = False
@@ -167,6 +167,6 @@ def test_wrappers_and_evaluation_callback_run() -> None:
 
 
 def test_step_before_reset_is_refused() -> None:
-    env = TwinVecEnv("PointDir-v0", 2, **SHORT)
+    env = twin_vec_env("PointDir-v0", 2, **SHORT)
     with pytest.raises(RuntimeError, match="reset"):
         env.step(np.zeros((2, 2)))

@@ -155,7 +155,7 @@ def test_steps_charged_are_steps_taken(method, monkeypatch):
         return wrapper
 
     monkeypatch.setattr(Game, "step", counted(Game.step))
-    twin = baselines.vec_env.TwinVecEnv
+    twin = baselines.vec_env.BatchVecEnv
     monkeypatch.setattr(twin, "step_wait", counted(twin.step_wait))
     record = execute(run_of(method), told.append)
     assert record.result.charged_steps == taken >= 500

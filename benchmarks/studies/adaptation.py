@@ -7,10 +7,7 @@ control: all actuators change sign, and the old policy with its torques negated 
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from benchmarks.studies.command import run_study
 from benchmarks.studies.over_seeds import over_seeds, paired
 from ma_ssm_env import Policy
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.scenarios import find_scenario
+from ma_ssm_env.whole_file import replace_file
 from policies import checkpoint
 from policies.adaptation import (
     AdaptationConfig,
@@ -136,10 +134,7 @@ def run_row(name: str, seed: int, out: Path, scratch: Path) -> Path:
         found["events_sound"] = dict(Counter(event.kind for event in sound.log))
         record[f"adapts/{setting}"] = found
     record["cpu_s"] = round(time.process_time() - began, 1)
-    out.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    beside.write_text(json.dumps(record, separators=(",", ":")) + "\n")
-    os.replace(beside, path)
+    replace_file(path, json.dumps(record, separators=(",", ":")) + "\n")
     return path
 
 
@@ -233,31 +228,17 @@ def _saved(plain: list[dict[str, Any]], parts: list[dict[str, Any]]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a row of the study, or write its table; the exit code."""
-    parser = argparse.ArgumentParser(
+    """Run rows of the study, or print its table; the exit code."""
+    return run_study(
+        arguments,
         prog="python -m benchmarks.studies.adaptation",
         description=__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        rows=ROWS,
+        run_row=run_row,
+        table=table,
+        out=RESULTS,
+        scratch=Path("runs/adaptation_study"),
     )
-    parser.add_argument("what", nargs="+", help=f"rows ({', '.join(ROWS)}), or: table")
-    parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0], help="a run each")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the records")
-    parser.add_argument(
-        "--scratch", type=Path, default=Path("runs/adaptation_study"), help="trained policies"
-    )
-    given = parser.parse_args(arguments)
-    unknown = [name for name in given.what if name not in ROWS and name != "table"]
-    if unknown:
-        print(f"error: {unknown[0]!r}: one of {', '.join([*ROWS, 'table'])} is expected", file=sys.stderr)
-        return 2
-    torch.set_num_threads(1)
-    for name in given.what:
-        if name == "table":
-            print(table(given.out), end="")
-            continue
-        for seed in given.seeds:
-            print(run_row(name, seed, given.out, given.scratch), flush=True)
-    return 0
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +32,7 @@ from ma_ssm_env.curriculum import AlpGmm, UniformTeacher
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.ledger import Ledger, outcome
 from ma_ssm_env.variations import Variation
+from ma_ssm_env.whole_file import replace_file
 from policies.config import WORLDS_OF_A_RUN, tuned
 from policies.cores import CoreConfig
 from policies.game import Game
@@ -213,10 +213,7 @@ def run_one(name: str, teacher: str, seed: int, out: Path) -> Path:
         found = evaluate(study.scenario, players(network), split=split)  # type: ignore[arg-type]
         record[split] = np.round(found.returns.mean((1, 2)), 3).tolist()
     record["cpu_s"] = round(time.process_time() - began, 1)
-    out.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    beside.write_text(json.dumps(record, separators=(",", ":")) + "\n")
-    os.replace(beside, path)
+    replace_file(path, json.dumps(record, separators=(",", ":")) + "\n")
     return path
 
 

@@ -6,28 +6,27 @@ is not run again, and an interrupted training goes on. The table is made of the 
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from benchmarks.studies.command import run_study
 from benchmarks.studies.over_seeds import over_seeds, paired
 from ma_ssm_env import __version__
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.scenarios import find_scenario
+from ma_ssm_env.whole_file import replace_file
 from policies.config import TrainConfig, tuned
 from policies.cores import CoreConfig
 from policies.maml.curves import adaptation_curve, best_rate
 from policies.maml.inner import Adaptation, InnerConfig
+from policies.maml.outer import OuterConfig
 from policies.maml.train import MamlConfig, MetaTraining, maml_ppo
 from policies.role_network import HeadConfig
 from policies.team import NetworkConfig, TeamNetwork
@@ -49,6 +48,7 @@ class Row:
         options: of the environment.
         tasks, trials: of an iteration.
         inner: adaptation (its rate is that of `maml`; `multitask` chooses its own on validation tasks).
+        outer: learning of the prior.
         ppo: changes to the outer step's settings.
         team: the five-role team.
         judged: trials of data on a test task after which it is judged; a trial may be several episodes.
@@ -66,6 +66,7 @@ class Row:
     tasks: int = 20
     trials: int = 10
     inner: InnerConfig = field(default_factory=InnerConfig)
+    outer: OuterConfig = field(default_factory=OuterConfig)
     ppo: dict[str, Any] = field(default_factory=dict)
     team: bool = False
     judged: tuple[int, ...] = TRIALS
@@ -87,13 +88,13 @@ _ROLES = ("state_modeling", "meta_learning", "adaptation", "coordinator")
 
 def _point(scenario: str) -> dict[str, Row]:
     name = scenario.removesuffix("-v0").lower()
+    both = Row(scenario, "maml", core="s5", width=96, tasks=10, trials=5, judged=(0, 1, 5, 10))
     return {
         f"{name}-maml": Row(scenario, "maml", options=_ONE, **_POINT),
         f"{name}-multitask": Row(scenario, "multitask", options=_ONE, **_POINT),
         f"{name}-memory": Row(scenario, "memory", core="s5"),
-        f"{name}-maml-memory": Row(
-            scenario, "maml", core="s5", width=96, tasks=10, trials=5, judged=(0, 1, 5, 10)
-        ),
+        f"{name}-maml-memory": both,
+        f"{name}-maml-memory-before": replace(both, outer=OuterConfig(before=1.0)),
     }
 
 
@@ -154,10 +155,7 @@ def run_row(name: str, seed: int, out: Path, scratch: Path) -> Path:
         "history": history,
         **found,
     }
-    out.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    beside.write_text(json.dumps(record, indent=None, separators=(",", ":")) + "\n")
-    os.replace(beside, path)
+    replace_file(path, json.dumps(record, separators=(",", ":")) + "\n")
     return path
 
 
@@ -181,6 +179,7 @@ def configuration(row: Row, seed: int) -> MamlConfig:
         trials=row.trials,
         statistics=row.statistics,
         inner=InnerConfig(**{**vars(row.inner), "steps": steps}),
+        outer=row.outer,
         network=network,
         ppo=maml_ppo(row.tasks * row.trials, length, steps, **(row.ppo if steps else {})),
         options=options,
@@ -199,7 +198,7 @@ def _meta_train(row: Row, seed: int, folder: Path) -> tuple[MetaTraining, list[l
         history.append([run.steps, round(metrics["before"], 2), round(metrics["after"], 2)])
         if run.iteration % 5 == 0 or run.steps >= run.config.steps:
             run.save(folder)
-            log.write_text("".join(json.dumps(line) + "\n" for line in history))
+            replace_file(log, "".join(json.dumps(line) + "\n" for line in history))
     return run, history
 
 
@@ -342,30 +341,17 @@ def _returns(point: dict[str, Any], acts: str, inner_episode: int) -> np.ndarray
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a row of the study, or write its table; the exit code."""
-    actions: dict[str, Callable[..., Any]] = {"table": table}
-    parser = argparse.ArgumentParser(
+    """Run rows of the study, or print its table; the exit code."""
+    return run_study(
+        arguments,
         prog="python -m benchmarks.studies.maml",
         description=__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        rows=ROWS,
+        run_row=run_row,
+        table=table,
+        out=RESULTS,
+        scratch=Path("runs/maml_study"),
     )
-    parser.add_argument("what", nargs="+", help=f"rows ({', '.join(ROWS)}), or: table")
-    parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0], help="a run each")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the records")
-    parser.add_argument("--scratch", type=Path, default=Path("runs/maml_study"), help="unfinished trainings")
-    given = parser.parse_args(arguments)
-    unknown = [name for name in given.what if name not in ROWS and name not in actions]
-    if unknown:
-        print(f"error: {unknown[0]!r}: one of {', '.join([*ROWS, *actions])} is expected", file=sys.stderr)
-        return 2
-    torch.set_num_threads(1)
-    for name in given.what:
-        if name == "table":
-            print(table(given.out), end="")
-            continue
-        for seed in given.seeds:
-            print(run_row(name, seed, given.out, given.scratch), flush=True)
-    return 0
 
 
 if __name__ == "__main__":

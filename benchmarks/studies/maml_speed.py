@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from ma_ssm_env.commands import exit_with
+from ma_ssm_env.whole_file import replace_file
 from policies.cores import CoreConfig
 from policies.game import Game
 from policies.maml.inner import by_task, one_task
@@ -113,8 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--repeats {given.repeats}: at least 1 is expected")
     torch.set_num_threads(1)
     found = measure(given.repeats)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(found, indent=1) + "\n")
+    replace_file(given.out, json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
     return 0
 

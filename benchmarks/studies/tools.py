@@ -18,9 +18,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from benchmarks.runner.software import host, versions
+from benchmarks.studies.known_answers import (
+    ANGLE,
+    NOISE,
+    RADIUS,
+    SINES_UNADAPTED,
+    oscillation,
+    rotation,
+    sines,
+    told_once,
+)
 from benchmarks.workflows.session import write_json
 from ma_ssm_env import Policy
 from ma_ssm_env.commands import exit_with
@@ -35,40 +44,9 @@ from policies.tools import AdaptationTool, MAMLTool, SSMTool
 from policies.train import players, train
 
 OUT = Path("benchmarks/results/tools.json")
-RADIUS, ANGLE, NOISE = 0.95, 0.5, 0.3
 TRAINED = 100_000
 GAIN, OFFSET = (2.0, 0.5), (0.3, -0.2)
 Row = dict[str, str]
-
-
-def rotation(rng: np.random.Generator, steps: int) -> NDArray[np.float64]:
-    """x' = r R x + noise in the plane, stationary: a linear model is the right one."""
-    turn = RADIUS * np.array([[math.cos(ANGLE), -math.sin(ANGLE)], [math.sin(ANGLE), math.cos(ANGLE)]])
-    x = np.zeros((steps, 2))
-    x[0] = NOISE / math.sqrt(1 - RADIUS**2) * rng.standard_normal(2)
-    for t in range(1, steps):
-        x[t] = turn @ x[t - 1] + NOISE * rng.standard_normal(2)
-    return x
-
-
-def oscillation(rng: np.random.Generator, steps: int) -> NDArray[np.float64]:
-    """An AR(2) process, stationary after 100 steps: one number, of which two must be remembered."""
-    x = np.zeros((steps + 100, 1))
-    for t in range(2, steps + 100):
-        told = 2 * RADIUS * math.cos(ANGLE) * x[t - 1] - RADIUS**2 * x[t - 2]
-        x[t] = told + NOISE * rng.standard_normal()
-    return x[100:]
-
-
-def told_once(rng: np.random.Generator, count: int, steps: int) -> list[NDArray[np.float64]]:
-    """x' = s u + noise, with a sign s that the first step alone tells: memory, and a product."""
-    found = []
-    for _ in range(count):
-        u, sign = rng.standard_normal(steps), rng.choice([-1.0, 1.0])
-        x, told = np.zeros(steps), np.zeros(steps)
-        x[1:], told[0] = sign * u[:-1] + NOISE * rng.standard_normal(steps - 1), sign
-        found.append(np.stack([x, u, told], axis=1))
-    return found
 
 
 def forecasts() -> list[Row]:
@@ -124,17 +102,7 @@ def adaptation_to_tasks() -> list[Row]:
     """MAMLTool: mean squared errors on new tasks."""
     rng = np.random.default_rng(0)
 
-    def sines(count: int, queries: int) -> list[Any]:
-        found = []
-        for _ in range(count):
-            amplitude, phase = rng.uniform(0.1, 5.0), rng.uniform(0.0, np.pi)
-            x = [rng.uniform(-5.0, 5.0, (n, 1)) for n in (10, queries)]
-            parts = [{"inputs": part, "targets": amplitude * np.sin(part + phase)} for part in x]
-            found.append({"support": parts[0], "query": parts[1]})
-        return found
-
-    floor = (4.9**2 / 12 + 2.55**2) / 2 - (2.55 * 2 / np.pi) ** 2 * (0.5 + np.sin(10.0) / 20)
-    told = MAMLTool()(sines(400, 10), sines(100, 50))
+    told = MAMLTool()(sines(rng, 400, 10), sines(rng, 100, 50))
     x = np.array([[-1.0], [1.0]])
     lines: list[Any] = [
         {part: {"inputs": x, "targets": slope * x} for part in ("support", "query")}
@@ -152,7 +120,7 @@ def adaptation_to_tasks() -> list[Row]:
         {
             "tool": "MAMLTool",
             "data": "sines of unknown amplitude and phase, 10 examples, 3 steps",
-            "known": f"at least {floor:.3f} without adaptation",
+            "known": f"at least {SINES_UNADAPTED:.3f} without adaptation",
             "found": ", ".join(
                 f"{name} {told['error'][name]:.2f} ± {told['standard_error'][name]:.2f}"
                 for name in ("before", "adapted", "joint", "joint_adapted")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import save as save_tensors
 
 from ma_ssm_env.scenarios import find_scenario
+from ma_ssm_env.whole_file import replace_file
 from policies.config import WORLDS_OF_A_RUN, TrainConfig, from_json, to_json
 from policies.game import Game
 from policies.maml.inner import Adaptation, InnerConfig
@@ -186,7 +186,10 @@ class MetaTraining:
         else:
             batches.append(sampler.play(tasks, self._seed(), adapted))
             outer = sampler.segments(batches[-1], N, config.ppo.gamma, config.ppo.lam)
-            metrics = self.outer.learn(inner, outer, N, progress)
+            own = None
+            if config.outer.before:
+                own = sampler.segments(batches[0], N, config.ppo.gamma, config.ppo.lam)
+            metrics = self.outer.learn(inner, outer, N, progress, own)
         self.steps += sum(batch.steps for batch in batches)
         if self.iteration < config.statistics:
             self._update_statistics(batches)
@@ -230,9 +233,7 @@ class MetaTraining:
             {name: value.contiguous().clone() for name, value in tensors.items()},
             {"numbers": json.dumps(numbers)},
         )
-        beside = directory / f".{STATE}.{os.getpid()}.tmp"
-        beside.write_bytes(content)
-        os.replace(beside, directory / STATE)
+        replace_file(directory / STATE, content)
 
     def restore(self, directory: Path) -> bool:
         """Take up the run that `save` left there; False where there is none.

@@ -18,9 +18,9 @@ from torch.func import functional_call, vmap
 from policies.game import Game
 from policies.maml.baseline import discounted_returns, features, fitted_values
 from policies.maml.inner import VMAPPED_CORES, Adaptation, InnerConfig, Parameters, Trials, task_of
-from policies.ppo import Segments
 from policies.returns import generalised_advantages
 from policies.role_network import RoleNetwork
+from policies.segments import Segments
 from policies.team import SENDER, TeamNetwork
 
 

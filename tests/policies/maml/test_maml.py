@@ -14,9 +14,10 @@ from policies.maml import InnerConfig, MamlConfig, MetaTraining, OuterConfig, ma
 from policies.maml.baseline import discounted_returns, features, fitted_values
 from policies.maml.inner import by_task, one_task, task_of
 from policies.maml.trials import TrialBatch, normalised
-from policies.ppo import Ppo, Segments
+from policies.ppo import Ppo
 from policies.role_network import HeadConfig
 from policies.rollout import Collector
+from policies.segments import Segments
 from policies.team import NetworkConfig, TeamNetwork
 
 PLAY = {"horizon": 6, "episodes_per_trial": 2}
@@ -253,6 +254,35 @@ def _meta_gradient(run: MetaTraining, tasks: np.ndarray) -> dict[str, Tensor]:
     return {n: p.grad.clone() for n, p in run.network.named_parameters() if p.grad is not None}
 
 
+def test_the_return_before_adaptation_counts_as_it_is_weighed() -> None:
+    """The gradient is that of MAML and `before` times that of PPO on the prior's own trials."""
+    run, tasks, batch = _played(_config(outer=OuterConfig(before=0.5, kl=0.0)))
+    first = run.sampler.inner_data(batch, N)
+    adapted = run.adaptation.adapt_all(None, first, N)
+    after = _first_task(run.sampler.segments(run.sampler.play(tasks, 6, adapted), N, 0.99, 1.0))
+    own = _first_task(run.sampler.segments(batch, N, 0.99, 1.0))
+    trials = [one_task(by_task(first, N), 0)]
+    parameters = [p for n, p in run.network.named_parameters() if n.startswith("actors")]
+    whole, plain, prior = (
+        torch.autograd.grad(loss, parameters)
+        for loss in (
+            run.outer.objective(trials, after, own)[0],
+            run.outer.objective(trials, after)[0],
+            run.ppo.loss(own)[0],
+        )
+    )
+    for found, one, other in zip(whole, plain, prior, strict=True):
+        torch.testing.assert_close(found, one + 0.5 * other)
+    assert max(float(gradient.abs().max()) for gradient in prior) > 1e-3
+    # A whole iteration takes the trials of the prior along.
+    ends = []
+    for before in (0.0, 0.5):
+        other_run = MetaTraining(_config(outer=OuterConfig(before=before)))
+        other_run.iterate()
+        ends.append(torch.cat([p.detach().flatten() for p in other_run.network.actors.parameters()]))
+    assert not torch.equal(*ends)
+
+
 def test_first_order_gradients_are_those_at_the_adapted_parameters() -> None:
     config = _config(inner=InnerConfig(rate=0.5), outer=OuterConfig(algorithm="fomaml", kl=0.0))
     tasks = _played(config)[1]
@@ -421,6 +451,8 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         MetaTraining(MamlConfig(tasks=N, trials=M, options=PLAY, ppo=maml_ppo(12, 12, 1, value=0.5)))
     with pytest.raises(ValueError, match="nothing to move towards"):
         MetaTraining(_config(inner=InnerConfig(steps=0), outer=OuterConfig(algorithm="reptile")))
+    with pytest.raises(ValueError, match=r"before=1.0 with reptile: it has no outer loss"):
+        OuterConfig(algorithm="reptile", before=1.0)
     for wrong in ({"steps": -1}, {"rate": -0.1}, {"estimator": "x"}, {"adapts": "x"}, {"feedback": "x"}):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))}="):
             InnerConfig(**wrong)  # type: ignore[arg-type]

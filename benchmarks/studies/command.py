@@ -1,0 +1,57 @@
+"""The command line of a study of rows: `python -m benchmarks.studies.STUDY ROW --seeds 0 1`, then `table`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import torch
+
+TABLE = "table"
+
+
+def run_study(
+    arguments: Sequence[str] | None,
+    *,
+    prog: str,
+    description: str | None,
+    rows: Collection[str],
+    run_row: Callable[[str, int, Path, Path], Path],
+    table: Callable[[Path], str],
+    out: Path,
+    scratch: Path,
+) -> int:
+    """Run rows, or print the table of their records; the exit code, 2 for a row that there is not.
+
+    Args:
+        arguments: of the command line; None: those of the process.
+        prog: what is typed.
+        description: of the study.
+        rows: names of the rows.
+        run_row: (row, seed, folder of records, folder for what is unfinished) -> path of its record.
+        table: folder of records -> Markdown.
+        out: default folder of records.
+        scratch: default folder for what is unfinished.
+    """
+    parser = argparse.ArgumentParser(
+        prog=prog, description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("what", nargs="+", help=f"rows ({', '.join(rows)}), or: {TABLE}")
+    parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0], help="a run each")
+    parser.add_argument("--out", type=Path, default=out, help="folder of the records")
+    parser.add_argument("--scratch", type=Path, default=scratch, help="unfinished trainings")
+    given = parser.parse_args(arguments)
+    unknown = [name for name in given.what if name not in rows and name != TABLE]
+    if unknown:
+        print(f"error: {unknown[0]!r}: one of {', '.join([*rows, TABLE])} is expected", file=sys.stderr)
+        return 2
+    torch.set_num_threads(1)
+    for name in given.what:
+        if name == TABLE:
+            print(table(given.out), end="")
+            continue
+        for seed in given.seeds:
+            print(run_row(name, seed, given.out, given.scratch), flush=True)
+    return 0

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup report demo test test-all lint types imports wheel docs consumers ci clean
+.PHONY: help setup report demo test test-all lint types imports wheel docs consumers crew ci clean
 
 # The first Python >= 3.11 on the path; another one with `make PYTHON=/path/to/python ...`.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
@@ -50,6 +50,9 @@ docs: setup ## build the documentation into site/ (warnings are errors)
 
 consumers: setup ## run the libraries that use the environments, in .consumers/: 15 minutes, 9 GB
 	$(PY) tests/consumers/run.py
+
+crew: setup ## run a crew of scripted models, in .consumers/crew: some minutes, 2 GB
+	$(PY) tests/crew/run.py
 
 ci: ## all that continuous integration runs
 	.ci/run

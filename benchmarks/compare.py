@@ -22,7 +22,8 @@ from benchmarks.records import Record
 from benchmarks.report import numbers
 from benchmarks.report.__main__ import ReportError, read_folder
 from benchmarks.report.references import ReferenceTable, default_path, read_references
-from benchmarks.report.summary import MethodSummary, Study, summarise, without_seed
+from benchmarks.report.study import MethodSummary, Study
+from benchmarks.report.summary import summarise, without_seed
 from benchmarks.stats import Interval, difference_p_value, iqm_difference
 from ma_ssm_env.commands import exit_with
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from benchmarks.stats import (
     iqm_interval,
 )
 from ma_ssm_env.commands import exit_with
+from ma_ssm_env.whole_file import replace_file
 
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
@@ -234,9 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not found:
             print(f"{PAGE}: no markers <!-- coverage -->, <!-- /coverage -->", file=sys.stderr)
             return 1
-        beside = PAGE.with_suffix(".tmp")
-        beside.write_text(page, encoding="utf-8")
-        os.replace(beside, PAGE)
+        replace_file(PAGE, page)
     return 0
 
 

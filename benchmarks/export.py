@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ import numpy as np
 from benchmarks.record_store import read_records
 from benchmarks.records import Evaluation, Record, record_key
 from ma_ssm_env.commands import exit_with
+from ma_ssm_env.whole_file import replace_file, replaced
 
 ENVIRONMENT = "ma-ssm-env"
 RETURN = "return"
@@ -149,9 +149,8 @@ def write_parquet(records: Sequence[Record], path: Path) -> int:
     except ModuleNotFoundError:
         raise ModuleNotFoundError("pyarrow is not installed; pip install -e .[export]") from None
     table = pyarrow.Table.from_pylist(list(rows(records)))
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    pyarrow.parquet.write_table(table, beside)
-    os.replace(beside, path)
+    with replaced(path) as beside:
+        pyarrow.parquet.write_table(table, beside)
     return int(table.num_rows)
 
 
@@ -203,9 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not data:
                 print("error: no scenario and seed has all methods; export fewer methods", file=sys.stderr)
                 return 2
-            beside = given.marl_eval.with_name(f".{given.marl_eval.name}.{os.getpid()}.tmp")
-            beside.write_text(json.dumps(data) + "\n", encoding="utf-8")
-            os.replace(beside, given.marl_eval)
+            replace_file(given.marl_eval, json.dumps(data) + "\n")
             print(given.marl_eval)
         if given.parquet is not None:
             print(f"{given.parquet}: {write_parquet(records, given.parquet)} rows")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import base64
 import io
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import EVALUATION_SEED
 from ma_ssm_env.roles import AGENTS
 from ma_ssm_env.scenarios import find_scenario
+from ma_ssm_env.whole_file import replace_file
 from policies import checkpoint
 from policies.train import players
 
@@ -190,8 +190,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = given.out / "films"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{config.scenario}-seed{config.seed}-task{given.task}.svg"
-    _write(path.with_suffix(".txt"), f"{caption(trial)} Trained for {trained:,} control steps.\n")
-    _write(path, strip(trial))
+    replace_file(path.with_suffix(".txt"), f"{caption(trial)} Trained for {trained:,} control steps.\n")
+    replace_file(path, strip(trial))
     print(path)
     return 0
 
@@ -200,12 +200,6 @@ def _jpeg(frame: NDArray[np.uint8]) -> str:
     buffer = io.BytesIO()
     Image.fromarray(frame).resize((320, 240)).save(buffer, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import sys
 from collections import defaultdict
@@ -22,6 +21,7 @@ from benchmarks.report.methods import methods_by_name
 from benchmarks.report.references import default_path, read_references
 from benchmarks.stats import Interval, iqm_interval
 from ma_ssm_env.commands import exit_with
+from ma_ssm_env.whole_file import replace_file
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -158,9 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "README.md: tables differ from the records; run: python -m benchmarks.readme", file=sys.stderr
             )
         return int(made != text)
-    beside = path.with_suffix(".tmp")
-    beside.write_text(made)
-    os.replace(beside, path)
+    replace_file(path, made)
     return 0
 
 

@@ -8,6 +8,7 @@ damaged index is built anew. What is damaged among the records is set aside and 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -18,6 +19,7 @@ from typing import Any
 
 from benchmarks.record_store import read_record
 from benchmarks.records import Record
+from ma_ssm_env.whole_file import replace_file
 
 INDEX = "index.jsonl"
 FORMAT = 1
@@ -111,13 +113,8 @@ def _load(path: Path) -> dict[str, Entry]:
 
 
 def _write(path: Path, entries: Iterable[Entry]) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     names = [field.name for field in dataclasses.fields(Entry)]
-    try:
-        with open(beside, "w", encoding="utf-8") as file:
-            file.write(json.dumps({"index": FORMAT}) + "\n")
-            for entry in entries:
-                file.write(json.dumps({name: getattr(entry, name) for name in names}) + "\n")
-        os.replace(beside, path)
-    except OSError:  # a store that may only be read needs no index on disk
-        beside.unlink(missing_ok=True)
+    lines = [json.dumps({"index": FORMAT})]
+    lines += [json.dumps({name: getattr(entry, name) for name in names}) for entry in entries]
+    with contextlib.suppress(OSError):  # a store that may only be read needs no index on disk
+        replace_file(path, "\n".join(lines) + "\n")

@@ -13,6 +13,7 @@ import warnings
 from pathlib import Path
 
 from benchmarks.records import NewerSchemaError, Record, RecordError, Run, record_key
+from ma_ssm_env.whole_file import replace_file
 
 
 class RecordWarning(UserWarning):
@@ -31,22 +32,7 @@ def write_record(directory: str | os.PathLike[str], record: Record) -> Path:
     """
     path = record_path(directory, record.run)
     text = json.dumps(record.to_json(), indent=None, separators=(",", ":"), allow_nan=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.tmp")  # the name that readers do not look for
-    try:
-        with open(beside, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    if hasattr(os, "O_DIRECTORY"):  # the rename itself must survive a loss of power
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    replace_file(path, text)
     return path
 
 

@@ -33,6 +33,7 @@ from benchmarks.runner.suites import Suite
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.scenarios import find_scenario
+from ma_ssm_env.whole_file import replace_file
 
 ORACLES = ("mono-mlp-oracle", "sb3-ppo-oracle")
 MORE_ORACLES = ("sb3-sac-oracle",)  # asked for by name: one run takes an hour
@@ -195,9 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except RuntimeError as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
-        beside = TABLE.with_suffix(".tmp")
-        beside.write_text(json.dumps(table, indent=1) + "\n")
-        os.replace(beside, TABLE)
+        replace_file(TABLE, json.dumps(table, indent=1) + "\n")
         print(f"{scenario}: {json.dumps(table[scenario]['oracle'])}")
     return 0
 

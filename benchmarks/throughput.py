@@ -35,6 +35,7 @@ from benchmarks.runner.software import host, versions
 from ma_ssm_env import parallel_env, single_agent_env, vector_env
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.scenarios import find_scenario
+from ma_ssm_env.whole_file import replace_file
 
 Clock = Callable[[], float]
 PEERS = Path(__file__).parent / "results" / "peers.json"
@@ -345,8 +346,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.json:
         print(json.dumps(content))
     if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(content, indent=1) + "\n")
+        replace_file(given.out, json.dumps(content, indent=1) + "\n")
     return 0
 
 

@@ -25,10 +25,9 @@ from statistics import median
 from typing import Any
 
 import torch
-from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-from baselines.sb3 import sb3_ppo_config
+from baselines.sb3 import ppo_model, sb3_ppo_config
 from benchmarks.runner.methods import METHODS as LADDER
 from benchmarks.runner.methods import Job
 from benchmarks.runner.software import host, versions
@@ -64,20 +63,7 @@ def sb3_as_its_users_run_it(scenario: str, steps: int) -> Callable[[], float]:
     def measure() -> float:
         worlds = DummyVecEnv([lambda: single_agent_env(scenario)] * config.worlds)
         env = VecNormalize(worlds, clip_obs=config.clip_observation, gamma=config.gamma)
-        model = PPO(
-            "MlpPolicy",
-            env,
-            learning_rate=config.learning_rate_at,
-            n_steps=config.rollout_steps,
-            batch_size=config.steps_per_rollout // config.minibatches,
-            n_epochs=config.epochs,
-            gamma=config.gamma,
-            gae_lambda=config.gae_lambda,
-            clip_range=config.clip_range,
-            policy_kwargs={"net_arch": {"pi": [config.width] * 2, "vf": [config.width] * 2}},
-            seed=0,
-            device="cpu",
-        )
+        model = ppo_model(env, config, 0)
         began = time.process_time()
         model.learn(steps)
         return model.num_timesteps / (time.process_time() - began)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +38,7 @@ from benchmarks.runner.software import versions
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.scenarios import find_scenario
+from ma_ssm_env.whole_file import replace_file
 from policies.config import TrainConfig, tuned
 from policies.cores import CoreConfig
 from policies.team import NetworkConfig
@@ -265,9 +265,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         table = json.loads(path.read_text()) if path.exists() else {"scenario": given.scenario, "methods": {}}
         table["methods"][method] = {"steps": given.steps, **outcome}
         table["versions"] = versions()
-        beside = path.with_suffix(".tmp")
-        beside.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-        os.replace(beside, path)
+        replace_file(path, json.dumps(table, indent=1) + "\n")
     return 0
 
 

@@ -16,7 +16,6 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from ma_ssm_env.roles import ROLE_TABLE
 from ma_ssm_env.scenarios import SCENARIOS
 from ma_ssm_env.team import TeamStep
 from ma_ssm_env.team_vector import TeamVectorEnv
+from ma_ssm_env.whole_file import replace_file, replaced
 
 FORMAT = 1
 POSTED = ("belief", "prior", "correction", "trust", "rate")
@@ -105,7 +105,6 @@ class TrialLog:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the log as a NumPy archive, which holds numbers and text and never code."""
-        file = Path(path)
         about = {
             name: getattr(self, name) for name in ("scenario", "options", "seed", "trial", "task", "complete")
         }
@@ -113,13 +112,9 @@ class TrialLog:
             name: sorted(value) if isinstance(value, frozenset) else value
             for name, value in self.options.items()
         }
-        beside = file.with_name(f".{file.name}.{os.getpid()}.tmp.npz")
-        try:
-            arrays: dict[str, Any] = {"about": json.dumps({"format": FORMAT, **about}), **self.fields}
+        arrays: dict[str, Any] = {"about": json.dumps({"format": FORMAT, **about}), **self.fields}
+        with replaced(path, suffix=".npz") as beside:
             np.savez_compressed(beside, **arrays)
-            os.replace(beside, file)
-        finally:
-            beside.unlink(missing_ok=True)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> TrialLog:
@@ -146,13 +141,7 @@ class TrialLog:
         """Write one picture of the trial as SVG: every field over time, inner episodes marked."""
         from ma_ssm_env.message_plot import trial_svg
 
-        file = Path(path)
-        beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-        try:
-            beside.write_text(trial_svg(self), encoding="utf-8")
-            os.replace(beside, file)
-        finally:
-            beside.unlink(missing_ok=True)
+        replace_file(path, trial_svg(self))
 
 
 class MessageLog:

@@ -28,6 +28,7 @@ from ma_ssm_env.policy import Policy, neutral_policy, random_policy
 from ma_ssm_env.roles import AGENTS
 from ma_ssm_env.scripted import scripted_team
 from ma_ssm_env.single_agent import SingleAgentEnv
+from ma_ssm_env.whole_file import replaced
 
 Players = Policy | Mapping[str, Policy]
 Frames = Iterator[NDArray[np.uint8]]
@@ -107,17 +108,15 @@ def write_video(path: str | os.PathLike[str], frames: Frames, fps: float) -> int
             importlib.import_module("imageio_ffmpeg")
     except ImportError as error:
         raise RuntimeError(NO_ENCODER.format(path=file)) from error
-    beside = file.with_name(f".{file.stem}.{os.getpid()}.tmp{file.suffix}")
     settings = {"duration": 1000.0 / fps, "loop": 0} if file.suffix == ".gif" else {"fps": fps}
     count = 0
-    try:
-        with imageio.get_writer(beside, **settings) as writer:
-            for frame in frames:
-                writer.append_data(frame)
-                count += 1
-        os.replace(beside, file)
-    finally:
-        beside.unlink(missing_ok=True)
+    with (
+        replaced(file, suffix=file.suffix) as beside,
+        imageio.get_writer(beside, **settings) as writer,
+    ):
+        for frame in frames:
+            writer.append_data(frame)
+            count += 1
     return count
 
 

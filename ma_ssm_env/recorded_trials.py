@@ -36,6 +36,7 @@ from ma_ssm_env.recorded_arrays import TWIN, checked, world
 from ma_ssm_env.roles import AGENTS
 from ma_ssm_env.scenarios import Scenario, find_scenario, reference
 from ma_ssm_env.single_agent import SingleAgentEnv
+from ma_ssm_env.whole_file import replaced
 
 __all__ = [
     "SAMPLE",
@@ -142,19 +143,13 @@ class RecordedTrials:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trials as a NumPy archive, whole or not at all."""
-        file = Path(path)
         about = {"kind": KIND, "format": FORMAT, "scenario": self.scenario, "options": self.options}
         arrays: dict[str, Any] = {"about": json.dumps(about)}
         arrays |= {name: getattr(self, name) for name in ("rewards", "tasks", "lengths", "starts")}
         for name in ("observations", "actions"):
             arrays |= {f"{name}/{agent}": values for agent, values in getattr(self, name).items()}
-        beside = file.with_name(f".{file.name}.{os.getpid()}.tmp.npz")
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+        with replaced(path, suffix=".npz") as beside:
             np.savez_compressed(beside, **arrays)
-            os.replace(beside, file)
-        finally:
-            beside.unlink(missing_ok=True)
 
 
 def load(path: str | os.PathLike[str], scenario: str | None = None) -> RecordedTrials:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
+
+from ma_ssm_env.whole_file import replace_file
 
 
 class StoreError(ValueError):
@@ -32,7 +33,6 @@ def write(path: Path, stem: str, tensors: Mapping[str, Tensor], description: Map
         tensors: by name, of any shape; they may share memory, and lie on any device.
         description: JSON values; "weights", the tensors' file and digest, is put at their end.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = save_tensors(
         {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     )
@@ -40,7 +40,7 @@ def write(path: Path, stem: str, tensors: Mapping[str, Tensor], description: Map
     name = f"{stem}-{digest[:12]}.safetensors"
     replace_file(path.with_name(name), content)
     text = json.dumps({**description, "weights": {"file": name, "sha256": digest}}, indent=1)
-    replace_file(path, (text + "\n").encode())
+    replace_file(path, text + "\n")
     for old in path.parent.glob(f"{stem}-*.safetensors"):
         if old.name != name:
             old.unlink()
@@ -81,19 +81,6 @@ def read(
     if hashlib.sha256(content).hexdigest() != description["weights"]["sha256"]:
         raise StoreError(f"{weights_path}: its digest is not the one in {path}; the file was changed")
     return load_tensors(content), description
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, all of it or nothing: written beside, flushed to the disk, renamed."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(beside, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def arrays_of(tensors: Any) -> Any:

@@ -27,6 +27,7 @@ from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.options import make_options
 from ma_ssm_env.scenarios import find_scenario
+from ma_ssm_env.whole_file import replace_file
 from policies import checkpoint, tensor_store, tensorboard, training_state
 from policies.config import TrainConfig, tuned
 from policies.cores import CoreConfig, CoreKind
@@ -289,7 +290,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # A killed run has metrics of steps that will be taken again.
             path = command.out / training_state.METRICS
             lines = [_metrics_line(int(entry["steps"]), entry) for entry in training.history]
-            tensor_store.replace_file(path, "".join(lines).encode())
+            replace_file(path, "".join(lines))
             metrics_file = stack.enter_context(open(path, "a"))
             if command.tensorboard:
                 log = tensorboard.Log(command.out / "tensorboard", training.steps)

@@ -19,7 +19,6 @@ short trials. The families, of which each verdict has one null and one planted:
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -41,6 +40,7 @@ from benchmarks.metrics.surrogates import other_task
 from ma_ssm_env import Policy
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.roles import ACTING_ROLES, BELIEF_SIZE
+from ma_ssm_env.whole_file import replace_file
 
 Array = NDArray[np.float64]
 SCENARIO = "PointDir-v0"
@@ -316,11 +316,8 @@ def summary(per_team: Sequence[dict[str, Verdicts]]) -> dict[str, Any]:
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON beside its place and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    beside.write_text(json.dumps(content, separators=(",", ":")) + "\n")
-    os.replace(beside, path)
+    """Write JSON, whole or not at all."""
+    replace_file(path, json.dumps(content, separators=(",", ":")) + "\n")
 
 
 @dataclass(frozen=True)

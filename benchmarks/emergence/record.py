@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from ma_ssm_env.whole_file import replace_file
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> Path:
     """Write a record into `folder/emergence/<name>.json`, whole or not at all; returns its path."""
     path = folder / "emergence" / f"{record['name']}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_rounded(record), separators=(",", ":"), allow_nan=False) + "\n"
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(beside, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    replace_file(path, text)
     return path
 
 

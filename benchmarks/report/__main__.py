@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from benchmarks.report.page import html_page, markdown_report
 from benchmarks.report.references import default_path, read_references
 from benchmarks.report.summary import summarise
 from ma_ssm_env.commands import exit_with
+from ma_ssm_env.whole_file import replace_file
 
 _EPILOG = """\
 The folder is one that `python -m benchmarks.run` wrote: it holds records/*.json, one file for each finished
@@ -57,8 +57,8 @@ def write_report(directory: Path, *, beside: Path | None = None, references: Pat
     )
     folder = directory / "report"
     folder.mkdir(exist_ok=True)
-    _write(folder / "report.md", markdown_report(report))
-    _write(folder / "index.html", html_page(report))
+    replace_file(folder / "report.md", markdown_report(report))
+    replace_file(folder / "index.html", html_page(report))
     return folder / "index.html"
 
 
@@ -119,12 +119,6 @@ def read_folder(directory: Path) -> tuple[list[Record], tuple[str, ...]]:
             f"{directory / 'records'}: {reason}; run `python -m benchmarks.run` into this folder first"
         )
     return records, said
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
 
 
 if __name__ == "__main__":

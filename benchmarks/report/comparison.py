@@ -11,15 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.report.methods import TEAM, Method
-from benchmarks.report.summary import (
-    Difference,
-    MethodSummary,
-    ScenarioSummary,
-    Study,
-    best_single,
-    score_curves,
-    score_difference,
-)
+from benchmarks.report.study import Difference, MethodSummary, ScenarioSummary, Study
+from benchmarks.report.summary import best_single, score_curves, score_difference
 from benchmarks.stats import (
     Interval,
     Profile,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.report.methods import Method
-from benchmarks.report.summary import Study
+from benchmarks.report.study import Study
 
 
 @dataclass(frozen=True)

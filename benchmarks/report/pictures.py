@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.report.chromium import Chromium, ChromiumError, find_chromium
 from ma_ssm_env.commands import exit_with
+from ma_ssm_env.whole_file import replace_file
 
 WIDTHS = (1280, 400)
 FIRST_SCREEN = {1280: 900, 400: 860}
@@ -28,7 +28,6 @@ def take(directory: Path, out: Path) -> list[Path]:
     path = find_chromium()
     if path is None:
         raise ChromiumError("no Chromium is installed; on Debian: apt-get install chromium")
-    out.mkdir(parents=True, exist_ok=True)
     written = []
     with Chromium(path) as browser:
         for width in WIDTHS:
@@ -36,9 +35,11 @@ def take(directory: Path, out: Path) -> list[Path]:
                 browser.open(page, width=width, height=FIRST_SCREEN[width], dark=dark)
                 stem = f"{width}-{'dark' if dark else 'light'}"
                 for name, full in ((f"{stem}-first.png", False), (f"{stem}-whole.png", True)):
-                    written.append(_write(out / name, browser.picture(full=full)))
+                    replace_file(out / name, browser.picture(full=full))
+                    written.append(out / name)
         browser.open(page)
-        written.append(_write(out / "printed.pdf", browser.printed()))
+        replace_file(out / "printed.pdf", browser.printed())
+        written.append(out / "printed.pdf")
     return written
 
 
@@ -57,13 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     print("\n".join(str(path) for path in written))
     return 0
-
-
-def _write(path: Path, data: bytes) -> Path:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    beside.write_bytes(data)
-    os.replace(beside, path)
-    return path
 
 
 if __name__ == "__main__":

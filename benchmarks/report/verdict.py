@@ -7,14 +7,8 @@ from dataclasses import dataclass
 
 from benchmarks.report.comparison import muted_of, price_list, ranking, team_of
 from benchmarks.report.numbers import decimal, listed, p_value, span, steps
-from benchmarks.report.summary import (
-    Difference,
-    MethodSummary,
-    ScenarioSummary,
-    Study,
-    best_single,
-    score_difference,
-)
+from benchmarks.report.study import Difference, MethodSummary, ScenarioSummary, Study
+from benchmarks.report.summary import best_single, score_difference
 
 QUESTION = (
     "One body, one hidden task: is it controlled better by one agent, or by a team of five communicating "

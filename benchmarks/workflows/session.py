@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from benchmarks.runner.unfinished import Unfinished
 from benchmarks.workflows.learners import Judged, Learner
 from benchmarks.workflows.modes import Mode
 from ma_ssm_env import __version__
+from ma_ssm_env.whole_file import replace_file
 from policies import checkpoint
 
 CHECKS = 20  # validations in a budget; after each the target is looked at
@@ -251,10 +251,7 @@ def _score(task: Task, returns: tuple[float, ...]) -> float | None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    beside.write_text(json.dumps(value) + "\n", encoding="utf-8")
-    os.replace(beside, path)
+    replace_file(path, json.dumps(value) + "\n")
 
 
 def _tuples(values: Any) -> Any:

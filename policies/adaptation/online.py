@@ -33,6 +33,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from policies.adaptation.episode_advantages import episode_advantages
 from policies.adaptation.forecaster import TORQUE, Forecast
 from policies.adaptation.layer import (
     PARTS,
@@ -353,7 +354,9 @@ class AdaptivePolicy:
         first = torch.stack([step[3] for step in state.trial])  # [t, B]
         begin = torch.where(first, torch.arange(len(first))[:, None], 0).amax(0)
         mask = (torch.arange(len(first))[:, None] >= begin) & ended
-        advantages = self._advantages(state, rewards, mask, ended)
+        advantages, scores = episode_advantages(rewards, mask, ended, state.episode_scores, self.config.gamma)
+        for world in torch.nonzero(ended).flatten().tolist():
+            state.episode_scores[world].append(float(scores[world]))
         layer = {n: v.clone().requires_grad_(n in self._names) for n, v in state.layer.items()}
         seen, actions = (torch.stack([step[i] for step in state.trial]) for i in (0, 1))
         starts = torch.zeros(seen.shape[:2])
@@ -371,31 +374,6 @@ class AdaptivePolicy:
             state, informed, "policy step", (advantages * mask).abs().sum(0) / mask.sum(0).clamp(min=1)
         )
         self._move(state, gradient, self.config.policy_rate, informed)
-
-    def _advantages(self, state: _State, rewards: Tensor, mask: Tensor, ended: Tensor) -> Tensor:
-        """Rewards to go over their mean in the episode [t, B]; of a single number, over earlier episodes.
-
-        The reward of a step is what the next observation shows. Under feedback by episodes that is 0 but for
-        the last: then every step has the advantage (return - mean return of earlier inner episodes), which is
-        0, hence nothing to learn from, in the first.
-        """
-        inside = rewards * mask
-        single = ended & (inside[:-1].abs().sum(0) == 0.0)
-        to_go = torch.zeros_like(rewards)
-        running = torch.zeros(rewards.shape[1])
-        for t in range(len(rewards) - 1, -1, -1):
-            running = inside[t] + self.config.gamma * running
-            to_go[t] = running
-        count = mask.sum(0).clamp(min=1)
-        centred = (to_go - (to_go * mask).sum(0) / count) * mask
-        deviation = (centred.square().sum(0) / count).sqrt() + 1e-8
-        advantages = centred / deviation
-        for world in torch.nonzero(single).flatten().tolist():
-            score, earlier = float(inside[-1, world]), state.episode_scores[world]
-            advantages[:, world] = score - sum(earlier) / len(earlier) if earlier else 0.0
-        for world in torch.nonzero(ended).flatten().tolist():
-            state.episode_scores[world].append(float(inside[:, world].sum()))
-        return advantages
 
     def _note(self, state: _State, worlds: Tensor, kind: str, value: Tensor) -> None:
         for world in torch.nonzero(worlds).flatten().tolist():

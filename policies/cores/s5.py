@@ -23,7 +23,8 @@ from policies.cores.core import (
     scaled_normal,
     tanh_linear,
 )
-from policies.cores.s5_block import BlockWeights, composed_block, held, mix, s5_block
+from policies.cores.hold import held
+from policies.cores.s5_block import BlockWeights, composed_block, mix, s5_block
 
 __all__ = ["S5", "StackedStep", "stacked_s5", "stacked_s5_stepper"]
 

@@ -11,10 +11,11 @@ from torch import Tensor
 from policies import ppo
 from policies.cores import CORES, CoreConfig
 from policies.game import Game
-from policies.ppo import Communication, Ppo, PpoConfig, Segments
+from policies.ppo import Communication, Ppo, PpoConfig
 from policies.role_network import HeadConfig, RoleNetwork
 from policies.role_sequences import role_sequences
 from policies.rollout import Collector, Rollout
+from policies.segments import Segments
 from policies.team import BELIEF, SENDER, NetworkConfig, TeamNetwork
 
 RECEIVERS = ("meta_learning", "adaptation", "coordinator")

@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.report import numbers
 from benchmarks.report.chart import Drawing, Level, Series, line_chart
 from benchmarks.report.fragment import Fragment, Report
-from benchmarks.report.summary import ScenarioSummary
+from benchmarks.report.study import ScenarioSummary
 from benchmarks.report.table import Cell, Row, Table, interval_cell
 
 

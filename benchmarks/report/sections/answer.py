@@ -11,7 +11,7 @@ from benchmarks.report.chart import nice_ticks
 from benchmarks.report.comparison import Ranked, ranking, score_axis, scored
 from benchmarks.report.fragment import Fragment, Report
 from benchmarks.report.sections.curves import score_figure
-from benchmarks.report.summary import Difference, MethodSummary, Study
+from benchmarks.report.study import Difference, MethodSummary, Study
 from benchmarks.report.table import Cell, Row, Table, interval_cell, number_cell, strip
 from benchmarks.report.verdict import verdict
 

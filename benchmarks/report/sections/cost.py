@@ -6,7 +6,7 @@ import math
 
 from benchmarks.report import numbers
 from benchmarks.report.fragment import Fragment, Report
-from benchmarks.report.summary import MethodSummary
+from benchmarks.report.study import MethodSummary
 from benchmarks.report.table import Cell, Row, Table, number_cell
 
 

@@ -10,7 +10,7 @@ from benchmarks.report import numbers
 from benchmarks.report.chart import Drawing, Level, Series, line_chart
 from benchmarks.report.comparison import Curve, ranking, score_curve, scored, shown_first
 from benchmarks.report.fragment import Fragment, Report
-from benchmarks.report.summary import MethodSummary, ScenarioSummary
+from benchmarks.report.study import MethodSummary, ScenarioSummary
 from benchmarks.report.table import Cell, Row, Table, interval_cell
 from benchmarks.stats import LEVELS
 

@@ -11,7 +11,7 @@ from benchmarks.report.comparison import shown_first
 from benchmarks.report.fragment import Fragment, Report
 from benchmarks.report.sections.adapting import episode_figure
 from benchmarks.report.sections.curves import return_figure
-from benchmarks.report.summary import MethodSummary, ScenarioSummary
+from benchmarks.report.study import MethodSummary, ScenarioSummary
 from benchmarks.report.table import Cell, Row, Table, interval_cell, marker
 
 CROWD = 10  # methods; with more of them a figure begins with the first ones

@@ -7,7 +7,8 @@ from collections import Counter
 from html import escape
 
 from benchmarks.report.fragment import Fragment, Report
-from benchmarks.report.summary import Study, without_seed
+from benchmarks.report.study import Study
+from benchmarks.report.summary import without_seed
 
 
 def settings(report: Report) -> Fragment:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.studies.known_answers import SINES_UNADAPTED, sines
 from policies.tools import MAMLTool, ToolError
 
 ROWS = np.array([[-1.0], [1.0]])
@@ -61,23 +62,12 @@ def test_sines_are_known_after_ten_examples_and_not_before() -> None:
     """
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
-
-    def sines(count: int, queries: int) -> list[dict[str, Any]]:
-        found = []
-        for _ in range(count):
-            amplitude, phase = rng.uniform(0.1, 5.0), rng.uniform(0.0, np.pi)
-            x = [rng.uniform(-5.0, 5.0, (n, 1)) for n in (10, queries)]
-            parts = [{"inputs": part, "targets": amplitude * np.sin(part + phase)} for part in x]
-            found.append({"support": parts[0], "query": parts[1]})
-        return found
-
-    floor = (4.9**2 / 12 + 2.55**2) / 2 - (2.55 * 2 / np.pi) ** 2 * (0.5 + np.sin(10.0) / 20)
-    assert floor == pytest.approx(3.006, abs=1e-3)
-    result = MAMLTool()(sines(400, 10), sines(100, 50))  # type: ignore[arg-type]
+    assert pytest.approx(3.006, abs=1e-3) == SINES_UNADAPTED
+    result = MAMLTool()(sines(rng, 400, 10), sines(rng, 100, 50))  # type: ignore[arg-type]
     error, spread = result["error"], result["standard_error"]
-    assert error["adapted"] + 3 * spread["adapted"] < floor / 2
-    assert error["joint"] == pytest.approx(floor, abs=3 * spread["joint"])
-    assert error["before"] > floor - 3 * spread["before"]
+    assert error["adapted"] + 3 * spread["adapted"] < SINES_UNADAPTED / 2
+    assert error["joint"] == pytest.approx(SINES_UNADAPTED, abs=3 * spread["joint"])
+    assert error["before"] > SINES_UNADAPTED - 3 * spread["before"]
     assert result["gain"] > 1.5
 
 

@@ -6,12 +6,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
+from benchmarks.studies.known_answers import ANGLE, NOISE, RADIUS, rotation, told_once
 from ma_ssm_env.recorded_trials import SAMPLE
 from policies.tools import SSMTool, ToolError
 
-RADIUS, ANGLE, NOISE = 0.95, 0.5, 0.3
 FAST = SSMTool(iterations=40)
 
 
@@ -20,32 +19,9 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def rotation(steps: int, seed: int = 0) -> NDArray[np.float64]:
-    """x' = R x + noise, a damped rotation in the plane, stationary."""
-    rng = np.random.default_rng(seed)
-    turn = RADIUS * np.array([[math.cos(ANGLE), -math.sin(ANGLE)], [math.sin(ANGLE), math.cos(ANGLE)]])
-    x = np.zeros((steps, 2))
-    x[0] = NOISE / math.sqrt(1 - RADIUS**2) * rng.standard_normal(2)
-    for t in range(1, steps):
-        x[t] = turn @ x[t - 1] + NOISE * rng.standard_normal(2)
-    return x
-
-
-def told_once(count: int, steps: int, seed: int = 0) -> list[NDArray[np.float64]]:
-    """x' = s u + noise with a sign s that the first step alone tells: memory, and a product."""
-    rng = np.random.default_rng(seed)
-    found = []
-    for _ in range(count):
-        u, sign = rng.standard_normal(steps), rng.choice([-1.0, 1.0])
-        x, told = np.zeros(steps), np.zeros(steps)
-        x[1:], told[0] = sign * u[:-1] + NOISE * rng.standard_normal(steps - 1), sign
-        found.append(np.stack([x, u, told], axis=1))
-    return found
-
-
 def test_a_damped_rotation_is_forecast_as_well_as_its_noise_allows() -> None:
     """k steps ahead: at best s^2 (1 + r^2 + ... + r^(2(k-1))); persistence 2 v (1 - r^k cos kw)."""
-    sequences = [rotation(120, seed) for seed in range(60)]
+    sequences = [rotation(np.random.default_rng(seed), 120) for seed in range(60)]
     result = SSMTool(iterations=200)(sequences, horizon=3)  # type: ignore[arg-type]
     unit = float(np.mean(result["variance"]))
     best = [NOISE**2 * sum(RADIUS ** (2 * j) for j in range(k)) for k in (1, 2, 3)]
@@ -73,7 +49,7 @@ def test_the_forecast_goes_on_from_the_last_step() -> None:
 
 @pytest.mark.slow
 def test_memory_and_products_are_what_the_core_adds_to_a_linear_model() -> None:
-    result = SSMTool()(told_once(120, 40))  # type: ignore[arg-type]
+    result = SSMTool()(told_once(np.random.default_rng(0), 120, 40))  # type: ignore[arg-type]
     # x has variance 1 + s^2, of which s^2 is noise; u is white, the third channel is 0 after the first step.
     unit = result["variance"]
     floor = (NOISE**2 / unit[0] + 1.0 / unit[1]) / 3
@@ -97,7 +73,7 @@ def test_recorded_trials_are_sequences() -> None:
 
 
 def test_the_same_seed_gives_the_same_numbers() -> None:
-    x = rotation(600).tolist()
+    x = rotation(np.random.default_rng(0), 600).tolist()
     tool = SSMTool(iterations=8)
     assert tool(x, seed=3) == tool(x, seed=3) != tool(x, seed=4)
 

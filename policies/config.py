@@ -93,9 +93,30 @@ def to_json(config: TrainConfig) -> dict[str, Any]:
         return value
 
     result: dict[str, Any] = plain(dataclasses.asdict(config))
+    network = result["network"]
+    for core in (network["core"], *network["role_cores"].values()):
+        _as_before(core)
     if result["critics"] == "joint":  # as it was before roles could have their own: names of runs rest on it
         del result["critics"]
     return result
+
+
+def _as_before(core: dict[str, Any]) -> None:
+    """Write a core as before its gain could be chosen, where that says the same: names of runs rest on it."""
+    if core["kind"] != "s5":
+        core.update(min_step=_BEFORE["min_step"])  # of no effect
+    if core["kind"] != "s5" or core["gain"] == _BEFORE["gain"]:
+        del core["gain"]
+
+
+_BEFORE: dict[str, Any] = {"min_step": 0.01, "gain": "variance"}
+
+
+def _core(data: dict[str, Any]) -> CoreConfig:
+    """The core that was written, now or before its gain could be chosen."""
+    if data["kind"] != "s5":
+        return CoreConfig(**{name: value for name, value in data.items() if name not in _BEFORE})
+    return CoreConfig(**{"gain": _BEFORE["gain"], **data})
 
 
 def from_json(data: dict[str, Any]) -> TrainConfig:
@@ -110,11 +131,11 @@ def from_json(data: dict[str, Any]) -> TrainConfig:
             "network": NetworkConfig(
                 **{
                     **network,
-                    "core": CoreConfig(**network["core"]),
+                    "core": _core(network["core"]),
                     "head": HeadConfig(**network["head"]),
                     "sender_head": HeadConfig(**network["sender_head"]),
                     # Checkpoints from before roles could differ have no such entry.
-                    "role_cores": {r: CoreConfig(**c) for r, c in network.get("role_cores", {}).items()},
+                    "role_cores": {r: _core(c) for r, c in network.get("role_cores", {}).items()},
                 }
             ),
         }

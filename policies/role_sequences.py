@@ -74,7 +74,7 @@ def role_stepper(actors: Sequence[RoleNetwork]) -> RolesStep:
 
 def _stacks(actors: Sequence[RoleNetwork]) -> list[list[int]]:
     """Indices of the actors whose cores are run as one; one that is alone of its make is a stack of one."""
-    stacks: dict[tuple[int, ...], list[int]] = {}
+    stacks: dict[tuple[int | str, ...], list[int]] = {}
     for index, actor in enumerate(actors):
         make = actor.core.make() if isinstance(actor.core, S5) else None
         stacks.setdefault(make or (-1 - index,), []).append(index)

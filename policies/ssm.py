@@ -14,7 +14,7 @@ References:
 
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -22,14 +22,17 @@ from torch import Tensor
 
 __all__ = [
     "FREQUENCY_DRAWS",
+    "GAINS",
     "HIPPO_RATE",
     "LOG_STEP_DRAWS",
-    "complex_unit_variance_gain",
+    "InputGain",
+    "complex_gain",
     "complex_zero_order_hold",
     "hippo_frequencies",
     "hippo_log_steps",
     "ring_frequencies",
     "ring_log_steps",
+    "unit_peak_gain",
     "unit_variance_gain",
     "zero_order_hold",
     "zero_order_hold_slope",
@@ -51,8 +54,8 @@ def zero_order_hold(log_rate: Float[Tensor, " P"], log_step: Float[Tensor, " P"]
     """Decay per control step of a stable pole under a zero-order hold (S5).
 
     a = exp(lambda * dt), with lambda = -exp(log_rate) < 0 and dt = exp(log_step): negative by
-    construction, whatever the optimiser does. The hold's own input factor, (a - 1) / lambda, is not
-    used: `unit_variance_gain` takes its place.
+    construction, whatever the optimiser does. In place of the hold's own input factor, (a - 1) / lambda,
+    stands one of `GAINS`, which does not depend on lambda apart from a.
 
     Args:
         log_rate: log(-lambda) of each pole.
@@ -75,11 +78,27 @@ def zero_order_hold_slope(
     return torch.exp(clamped) * decay * (clamped == total) * -1.0
 
 
+def unit_peak_gain(decay: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
+    """Input gain with which a constant input drives the state to its own size: 1 - a.
+
+    It is the input factor of the zero-order hold (S5) times the rate. Of a complex pole, with |a| for a, it
+    gives an input that turns as the state does amplitude 1; any other gets less. Sensors are anything but
+    white: with `unit_variance_gain` a constant becomes sqrt((1 + a) / (1 - a)) times as large, 20 times at
+    a = exp(-1/200), and the features of slow states drown the others.
+
+    Args:
+        decay: decays in (0, 1).
+
+    Returns:
+        Gains in (0, 1).
+    """
+    return 1.0 - decay
+
+
 def unit_variance_gain(decay: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
     """Input gain that gives the state unit variance for white inputs (LRU).
 
-    Var h = gain^2 / (1 - a^2) for inputs of unit variance, so gain = sqrt(1 - a^2). Without it the
-    slow states would be the loudest by far: at a = exp(-1/200) their deviation is 10.
+    Var h = gain^2 / (1 - a^2) for inputs of unit variance, so gain = sqrt(1 - a^2).
 
     Args:
         decay: decays in (0, 1).
@@ -89,6 +108,25 @@ def unit_variance_gain(decay: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
     """
     # (1 - a)(1 + a) keeps the digits that 1 - a^2 loses as a approaches 1.
     return torch.sqrt(-(decay - 1.0) * (decay + 1.0))
+
+
+class InputGain(NamedTuple):
+    """A gain as a function of the decay a, and its derivative.
+
+    Attributes:
+        of: a -> gain.
+        slope: (a, gain) -> d gain / d a.
+    """
+
+    of: Callable[[Tensor], Tensor]
+    slope: Callable[[Tensor, Tensor], Tensor]
+
+
+GAINS: Final[dict[str, InputGain]] = {
+    "peak": InputGain(unit_peak_gain, lambda decay, gain: torch.full_like(gain, -1.0)),
+    "variance": InputGain(unit_variance_gain, lambda decay, gain: -decay / gain),
+}
+"""Input gains by name."""
 
 
 def complex_zero_order_hold(
@@ -112,14 +150,15 @@ def complex_zero_order_hold(
     return torch.stack((modulus * torch.cos(angle), modulus * torch.sin(angle)), -1).flatten(-2)
 
 
-def complex_unit_variance_gain(
-    log_rate: Float[Tensor, " P/2"], log_step: Float[Tensor, " P/2"]
+def complex_gain(
+    gain: str, log_rate: Float[Tensor, " P/2"], log_step: Float[Tensor, " P/2"]
 ) -> Float[Tensor, " P"]:
-    """`unit_variance_gain` of complex states, sqrt(1 - |a|^2), for each part.
+    """One of `GAINS` for complex states: that of |a|, for each part.
 
-    For inputs whose parts are independent and white with unit variance, so are the parts of the state.
+    With "variance", for inputs whose parts are independent and white with unit variance, so are the parts of
+    the state.
     """
-    return unit_variance_gain(zero_order_hold(log_rate, log_step)).repeat_interleave(2, -1)
+    return GAINS[gain].of(zero_order_hold(log_rate, log_step)).repeat_interleave(2, -1)
 
 
 def hippo_log_steps(

@@ -55,10 +55,12 @@ class CoreConfig:
         poles: "real", or "complex" in conjugate pairs, which can also turn ("s5").
         min_step: smallest initial step size, in control steps ("s5").
         max_step: largest initial step size ("s5"). A pole at -1/2 forgets in 2 / step control steps.
-            The long-range setting of the literature, [0.001, 0.1], remembers 20 to 2000 steps;
-            episodes of 200 steps want 1 to 200, hence [0.01, 2].
+            The long-range setting of the literature, [0.001, 0.1], remembers 20 to 2000 steps; control
+            wants 1 to 50 at the start, hence [0.04, 2], and learns to keep what it needs for longer.
         initialisation: "hippo" draws time constants log-uniform, so that each scale from one step to
             an episode has as many states; "ring" draws |a|^2 uniform, as LRU ("s5").
+        gain: of a state's input, a key of `ssm.GAINS`: "peak", a constant drives a state to its own size; or
+            "variance", white inputs give it unit variance, as LRU ("s5").
         expansion: channels of a block as a multiple of `width` ("mamba").
         channel_states: states of each channel ("mamba").
         window: steps that attention reaches back, this one included ("transformer"); also each further
@@ -74,9 +76,10 @@ class CoreConfig:
     layers: int = 1
     state_size: int = 96
     poles: Literal["real", "complex"] = "real"
-    min_step: float = 0.01
+    min_step: float = 0.04
     max_step: float = 2.0
     initialisation: Literal["hippo", "ring"] = "hippo"
+    gain: Literal["peak", "variance"] = "peak"
     expansion: int = 1
     channel_states: int = 16
     window: int = 64
@@ -90,6 +93,8 @@ class CoreConfig:
         if self.initialisation not in ssm.LOG_STEP_DRAWS:
             valid = ", ".join(sorted(ssm.LOG_STEP_DRAWS))
             raise ValueError(f"{self.initialisation!r}: unknown initialisation; valid: {valid}")
+        if self.gain not in ssm.GAINS:
+            raise ValueError(f"gain={self.gain!r}: one of {', '.join(ssm.GAINS)} is expected")
         if self.poles not in ("real", "complex"):
             raise ValueError(f"{self.poles!r}: unknown poles; valid: complex, real")
         least = {"width": 1, "layers": 1, "state_size": 1, "expansion": 1, "channel_states": 1, "heads": 1}

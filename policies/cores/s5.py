@@ -86,13 +86,13 @@ class S5(Core):
         """Poles and step sizes of every block."""
         return [parameter for block in self._blocks() for parameter in block.memory_parameters()]
 
-    def make(self) -> tuple[int, ...] | None:
+    def make(self) -> tuple[int | str, ...] | None:
         """What `stacked_s5` wants to be the same in all cores; None where it cannot take this one."""
         blocks = self._blocks()
         # `torch.func` wants operations that it can transform, core by core.
         if any(block.complex for block in blocks) or torch._C._are_functorch_transforms_active():
             return None
-        return self.out_features, self.state_size, len(blocks)
+        return self.out_features, self.state_size, len(blocks), blocks[0].gain
 
     def _blocks(self) -> list["_S5Block"]:
         return list(self.blocks)  # type: ignore[arg-type]
@@ -107,7 +107,7 @@ def stacked_s5(
     """Features of several cores of one make, each for inputs of its own, at once.
 
     A minibatch of learning costs calls more than arithmetic; here a call does the work of R. The cores' real
-    poles, widths, states and layers are the same (`S5.make`); the sizes of their inputs may differ.
+    poles, widths, states, layers and gains are the same (`S5.make`); the sizes of their inputs may differ.
 
     Args:
         cores: R of them.
@@ -172,13 +172,13 @@ def _stacked_weights(cores: Sequence[S5], layer: int) -> tuple[Tensor, BlockWeig
     blocks = [core._blocks()[layer] for core in cores]
     parts = zip(*(block.weights() for block in blocks), strict=True)
     rates, steps, matrices, norm_weight, norm_bias, *rest = (torch.stack(part) for part in parts)
-    decay, matrix = held(rates, steps, matrices)
+    decay, matrix = held(rates, steps, matrices, blocks[0].gain)
     return decay, BlockWeights(norm_weight, norm_bias, matrix, *rest), blocks[0].norm.eps
 
 
 @final
 class _S5Block(nn.Module):
-    """x + GLU(gelu(C h + D z)), z = LayerNorm(x), h_t = a h_{t-1} + sqrt(1 - |a|^2) B z_t.
+    """x + GLU(gelu(C h + D z)), z = LayerNorm(x), h_t = a h_{t-1} + gain(|a|) B z_t.
 
     With complex poles C h stands for 2 Re(C h), the sum over conjugate pairs: B and C are real matrices that
     hold the parts, and the factor 2 is in C's initial size.
@@ -186,7 +186,7 @@ class _S5Block(nn.Module):
 
     def __init__(self, config: CoreConfig, generator: torch.Generator) -> None:
         super().__init__()
-        self.complex = config.poles == "complex"
+        self.complex, self.gain = config.poles == "complex", config.gain
         width, states = config.width, config.state_size
         poles = states // 2 if self.complex else states
         draw_log_steps = ssm.LOG_STEP_DRAWS[config.initialisation]
@@ -219,10 +219,10 @@ class _S5Block(nn.Module):
         # The gain scales the matrix and not its product, which is T * B / D times as large.
         if self.complex:
             decay = ssm.complex_zero_order_hold(self.log_rate, self.frequency, self.log_step)
-            gain = ssm.complex_unit_variance_gain(self.log_rate, self.log_step)
+            gain = ssm.complex_gain(self.gain, self.log_rate, self.log_step)
             matrix = self.input_matrix * gain[:, None]
         else:
-            decay, matrix = held(self.log_rate, self.log_step, self.input_matrix)
+            decay, matrix = held(self.log_rate, self.log_step, self.input_matrix, self.gain)
         norm = self.norm
         gate = (self.gate_weight, self.gate_bias)
         return decay, BlockWeights(norm.weight, norm.bias, matrix, self.output_matrix, self.skip, *gate)

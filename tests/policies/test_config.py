@@ -77,3 +77,19 @@ def test_sets_of_roles_survive_as_the_same_options(kind: type) -> None:
         Game("PointDir-v0", 1, True, again.options).options
         == Game("PointDir-v0", 1, True, config.options).options
     )
+
+
+def test_runs_of_other_cores_keep_their_names() -> None:
+    """Their records and checkpoints were written before the gain of S5 could be chosen."""
+    written = to_json(TrainConfig(network=NetworkConfig(core=CoreConfig(kind="gru"))))["network"]["core"]
+    assert "gain" not in written
+    assert written["min_step"] == 0.01
+
+
+def test_an_s5_from_before_its_gain_could_be_chosen_is_read_as_it_was() -> None:
+    data = to_json(TrainConfig())
+    assert data["network"]["core"]["gain"] == "peak"
+    del data["network"]["core"]["gain"]
+    before = from_json(data)
+    assert before.network.core.gain == "variance"
+    assert to_json(before) == data

@@ -17,12 +17,26 @@ def test_zero_order_hold_by_hand() -> None:
 def test_decay_and_gain_stay_inside_the_unit_interval_at_any_parameters() -> None:
     extremes = torch.tensor([-1e6, -100.0, -10.0, 0.0, 10.0, 100.0, 1e6], requires_grad=True)
     decay = ssm.zero_order_hold(extremes, torch.zeros(7))
-    gain = ssm.unit_variance_gain(decay)
+    gains = [gain.of(decay) for gain in ssm.GAINS.values()]
     assert ((decay > 0) & (decay < 1)).all()
-    assert ((gain > 0) & (gain <= 1)).all()
-    gain.sum().backward()
+    assert all(((gain > 0) & (gain <= 1)).all() for gain in gains)
+    torch.stack(gains).sum().backward()
     assert extremes.grad is not None
     assert extremes.grad.isfinite().all()
+
+
+def test_peak_gain_answers_a_constant_with_itself() -> None:
+    decay = torch.tensor([math.exp(-1.0), math.exp(-0.1), math.exp(-1 / 200)], dtype=torch.float64)
+    powers = decay ** torch.arange(20_000)[:, None]
+    torch.testing.assert_close(ssm.unit_peak_gain(decay) * powers.sum(0), torch.ones(3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", ssm.GAINS)
+def test_slopes_of_gains_are_their_derivatives(name: str) -> None:
+    decay = torch.tensor([0.01, 0.5, 0.995], dtype=torch.float64, requires_grad=True)
+    gain = ssm.GAINS[name].of(decay)
+    (expected,) = torch.autograd.grad(gain.sum(), decay)
+    torch.testing.assert_close(ssm.GAINS[name].slope(decay.detach(), gain.detach()), expected)
 
 
 def test_gain_gives_unit_variance_for_white_inputs() -> None:
@@ -65,7 +79,7 @@ def test_complex_poles_are_stable_and_finite_at_any_parameters() -> None:
     decay = ssm.complex_zero_order_hold(rates.flatten(), frequencies.flatten(), steps.flatten())
     modulus = decay.unflatten(-1, (-1, 2)).norm(dim=-1)
     assert (modulus < 1).all()
-    gain = ssm.complex_unit_variance_gain(rates.flatten(), steps.flatten())
+    gain = torch.stack([ssm.complex_gain(name, rates.flatten(), steps.flatten()) for name in ssm.GAINS])
     assert ((gain > 0) & (gain <= 1)).all()
     (decay.sum() + gain.sum()).backward()
     assert extremes.grad is not None
@@ -78,11 +92,23 @@ def test_complex_gain_gives_each_part_unit_variance() -> None:
     )
     decay = ssm.complex_zero_order_hold(log_rate, frequency, log_step)
     a = complex(*decay.tolist())
-    gain = ssm.complex_unit_variance_gain(log_rate, log_step)
+    gain = ssm.complex_gain("variance", log_rate, log_step)
     # Re h sums Re(a^k) and -Im(a^k) times independent inputs.
     powers = a ** np.arange(5000)
     variance = gain[0].item() ** 2 * (powers.real**2 + powers.imag**2).sum()
     assert variance == pytest.approx(1.0)
+    assert gain[0] == gain[1]
+
+
+def test_complex_peak_gain_answers_what_turns_as_the_state_does_with_amplitude_one() -> None:
+    log_rate, frequency, log_step = (
+        torch.tensor([x], dtype=torch.float64) for x in (math.log(0.5), 2.0, -2.0)
+    )
+    a = complex(*ssm.complex_zero_order_hold(log_rate, frequency, log_step).tolist())
+    gain = ssm.complex_gain("peak", log_rate, log_step)
+    turning = np.exp(1j * np.angle(a) * np.arange(5000))
+    state = (a ** np.arange(5000) * turning[::-1]).sum() * gain[0].item()
+    assert abs(state) == pytest.approx(1.0)
     assert gain[0] == gain[1]
 
 

@@ -343,6 +343,7 @@ def test_unknown_kind_is_named_with_the_valid_ones() -> None:
         ({"poles": "complex", "state_size": 7}, "state_size=7: complex poles come in pairs"),
         ({"min_step": 0.0}, "0 < min <= max"),
         ({"min_step": 3.0}, "0 < min <= max"),
+        ({"gain": "loud"}, "gain='loud': one of peak, variance is expected"),
     ],
 )
 def test_bad_fields_are_errors(fields: dict[str, Any], said: str) -> None:

@@ -2,7 +2,8 @@
 
 A page holds `<!-- report:demo/stability -->` ... `<!-- /report -->`: the folder of `benchmarks/results` whose
 records are reported on, and the anchor of the section whose table is quoted. For the table of a module of
-`benchmarks.studies` it holds `<!-- study:curriculum -->` ... `<!-- /study -->`.
+`benchmarks.studies` it holds `<!-- study:curriculum -->` ... `<!-- /study -->`, and of some of its rows
+`<!-- study:maml/vel-maml,vel-multitask -->`.
 
 `python docs/measures.py --figures` also takes the figures of the pages anew, from the report in Chromium.
 """
@@ -31,10 +32,10 @@ from benchmarks.report.references import default_path, read_references
 from benchmarks.report.sections import SECTIONS
 from benchmarks.report.summary import summarise
 
-PAGES = ("performance_analysis.md", "curriculum.md")
+PAGES = ("performance_analysis.md", "curriculum.md", "maml.md", "adaptation.md")
 FIGURES = {"demo-learning.png": ("demo", "answer"), "demo-profiles.png": ("demo", "profiles")}
 _MARK = re.compile(r"<!-- report:(\w+)/([\w-]+) -->.*?<!-- /report -->", re.DOTALL)
-_STUDY = re.compile(r"<!-- study:(\w+) -->.*?<!-- /study -->", re.DOTALL)
+_STUDY = re.compile(r"<!-- study:(\w+)(?:/([\w,-]+))? -->.*?<!-- /study -->", re.DOTALL)
 
 
 @cache
@@ -71,7 +72,9 @@ def with_tables(text: str) -> str:
 
     def studied(match: re.Match[str]) -> str:
         study = importlib.import_module(f"benchmarks.studies.{match[1]}")
-        return f"<!-- study:{match[1]} -->\n\n{study.table(ROOT / study.RESULTS).strip()}\n\n<!-- /study -->"
+        rows = (match[2].split(","),) if match[2] else ()
+        table = first_table(study.table(ROOT / study.RESULTS, *rows))
+        return f"{match[0].partition('-->')[0]}-->\n\n{table}\n\n<!-- /study -->"
 
     return _STUDY.sub(studied, _MARK.sub(made, text))
 

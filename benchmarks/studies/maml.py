@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -267,16 +267,22 @@ def _judge_memory(row: Row, network: TeamNetwork, seed: int) -> dict[str, Any]:
 # -- the tables -----------------------------------------------------------------------------------------
 
 
-def table(out: Path) -> str:
-    """Markdown of all records, a table for each scenario with episodes on the test task from left to right.
+def table(out: Path, rows: Collection[str] = ROWS.keys()) -> str:
+    """Markdown of the records of `rows`, a table for each scenario; to the right, episodes on the test task.
 
     `gain` is the return after as many trials as training gave an inner step, minus that of the same prior
     before any, seed by seed.
+
+    Raises:
+        ValueError: a row that there is not.
     """
+    for name in rows:
+        if name not in ROWS:
+            raise ValueError(f"row {name!r}: there is none; one of {', '.join(ROWS)} is expected")
     records: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(out.glob("*-seed*.json")):
         record = json.loads(path.read_text())
-        if "curve" in record and record["row"] in ROWS:
+        if "curve" in record and record["row"] in rows:
             records.setdefault(record["row"], []).append(record)
     text = []
     for scenario in dict.fromkeys(ROWS[name].scenario for name in ROWS if name in records):

@@ -58,7 +58,10 @@ METHODS: dict[str, Method] = {
     "sb3-sac-oracle": sb3_off_policy("sac", 20.0, reveal_task=True),
     "mono-mlp-oracle": ours("mlp", team=False, options={"reveal_task": True}),
     # told nothing of it
-    "mono-mlp-blind": ours("mlp", team=False, options={"feedback": "none"}),
+    **{
+        f"mono-{core}-blind": ours(core, team=False, options={"feedback": "none"})
+        for core in ("mlp", "s5", "gru")
+    },
     # one network for the five roles
     "sb3-shared-ppo": sb3_shared_ppo(),
     # our PPO as one agent

@@ -85,7 +85,7 @@ _LADDER = (
     "sb3-tqc", "sb3-sac-oracle", "sb3-ppo-stack", "team-s5-free", "team-s5-fixed-trust", "team-s5-maml",
     "team-s5-adaptation", "team-s5-curriculum", "team-s5-reinforced", "mono-mlp-plain-critic",
     "mono-s5-plain-critic", "team-s5-plain-critic", "mono-mlp-blind",
-    "mono-s5-infer-task", "team-s5-infer-task",
+    "mono-s5-infer-task", "team-s5-infer-task", "mono-s5-blind", "mono-gru-blind",
 )  # fmt: skip
 
 _CORES = {

@@ -114,7 +114,7 @@ ROWS: dict[str, Row] = {
     ),
     "vel-multitask": Row("HalfCheetahVel-v0", "multitask", steps=4_000_000, options=_BLIND, inner=_TOLD),
     **_point("PointDir-v0", 0.4),
-    **_point("PointGoal-v0", 0.1),
+    **_point("PointGoal-v0", 0.2),
     "team-maml": Row(
         "PointDir-v0",
         "maml",

@@ -265,8 +265,8 @@ def _judge_memory(row: Row, network: TeamNetwork, seed: int) -> dict[str, Any]:
 # -- the tables -----------------------------------------------------------------------------------------
 
 
-def table(out: Path, rows: Collection[str] = ROWS.keys()) -> str:
-    """Markdown of the records of `rows`, a table for each scenario; to the right, episodes on the test task.
+def table(out: Path, rows: Collection[str] | None = None) -> str:
+    """Markdown of the records of `rows` (None: all), a table for each scenario; columns are episodes on its task.
 
     `gain` is the return after as many trials as training gave an inner step, minus that of the same prior
     before any, seed by seed.
@@ -274,13 +274,14 @@ def table(out: Path, rows: Collection[str] = ROWS.keys()) -> str:
     Raises:
         ValueError: a row that there is not.
     """
-    for name in rows:
+    wanted = ROWS if rows is None else rows
+    for name in wanted:
         if name not in ROWS:
             raise ValueError(f"row {name!r}: there is none; one of {', '.join(ROWS)} is expected")
     records: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(out.glob("*-seed*.json")):
         record = json.loads(path.read_text())
-        if "curve" in record and record["row"] in rows:
+        if "curve" in record and record["row"] in wanted:
             records.setdefault(record["row"], []).append(record)
     text = []
     for scenario in dict.fromkeys(ROWS[name].scenario for name in ROWS if name in records):

@@ -266,7 +266,7 @@ def _judge_memory(row: Row, network: TeamNetwork, seed: int) -> dict[str, Any]:
 
 
 def table(out: Path, rows: Collection[str] | None = None) -> str:
-    """Markdown of the records of `rows` (None: all), a table a scenario; its columns are episodes on the task.
+    """Markdown of the records of `rows` (None: all), a table a scenario; columns: episodes on the task.
 
     `gain` is the return after as many trials as training gave an inner step, minus that of the same prior
     before any, seed by seed.

@@ -46,8 +46,10 @@ def test_stays_stable_after_big_parameter_steps(poles: str) -> None:
 
 @POLES
 @pytest.mark.parametrize("initialisation", ["hippo", "ring"])
-def test_states_have_unit_variance_for_white_inputs(poles: str, initialisation: str) -> None:
-    core = _core(poles=poles, initialisation=initialisation)
+@pytest.mark.parametrize("gain", ["peak", "variance"])
+def test_the_drive_of_a_state_has_the_gain_of_its_decay(poles: str, initialisation: str, gain: str) -> None:
+    """White inputs: with "variance" the states have unit variance; "peak" drives slow ones much less."""
+    core = _core(poles=poles, initialisation=initialisation, gain=gain)
     # Past the norm, z is white with unit variance where the stream is.
     block = core.blocks[0]
     _, weights = block.discretised()
@@ -57,7 +59,8 @@ def test_states_have_unit_variance_for_white_inputs(poles: str, initialisation: 
     log_rate, *_, log_step = block.memory_parameters()
     modulus = torch.exp(-torch.exp(log_rate + log_step)).detach()
     modulus = modulus.repeat_interleave(2) if poles == "complex" else modulus
-    assert (stream_variance / (1 - modulus**2)).mean().item() == pytest.approx(1.0, abs=0.1)
+    squared = {"peak": (1 - modulus) ** 2, "variance": 1 - modulus**2}[gain]
+    assert (stream_variance / squared).mean().item() == pytest.approx(1.0, abs=0.1)
 
 
 @POLES

@@ -196,14 +196,20 @@ def train_sb3_ppo(
     return TrainedSb3(policy_of(model), model, env, config, int(model.num_timesteps))
 
 
-def ppo_model(env: VecEnv, config: Sb3PpoConfig, seed: int) -> PPO:
-    """An untrained PPO with these settings on any `VecEnv`, on the CPU."""
+def ppo_model(env: VecEnv, config: Sb3PpoConfig, seed: int | None) -> PPO:
+    """An untrained PPO with these settings on any `VecEnv`, on the CPU.
+
+    Args:
+        env: what it learns on; a minibatch is a rollout of all its worlds over `config.minibatches`.
+        config: its settings.
+        seed: of the learner and the worlds; None seeds neither.
+    """
     return PPO(
         "MlpPolicy",
         env,
         learning_rate=config.learning_rate_at,
         n_steps=config.rollout_steps,
-        batch_size=config.steps_per_rollout // config.minibatches,
+        batch_size=env.num_envs * config.rollout_steps // config.minibatches,
         n_epochs=config.epochs,
         gamma=config.gamma,
         gae_lambda=config.gae_lambda,

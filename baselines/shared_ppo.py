@@ -22,7 +22,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnvWrapper, VecNormalize
 
-from baselines.sb3 import Sb3PpoConfig, sb3_ppo_config
+from baselines.sb3 import Sb3PpoConfig, ppo_model, sb3_ppo_config
 from baselines.sb3_policy import Sb3Policy
 from baselines.training import Hooks, train_model
 from ma_ssm_env.parallel import parallel_env
@@ -165,25 +165,7 @@ def train_shared_ppo(
 
     def build() -> PPO:
         set_random_seed(seed)
-        return PPO(
-            "MlpPolicy",
-            env,
-            learning_rate=config.learning_rate_at,
-            n_steps=config.rollout_steps,
-            batch_size=len(sizes) * config.steps_per_rollout // config.minibatches,
-            n_epochs=config.epochs,
-            gamma=config.gamma,
-            gae_lambda=config.gae_lambda,
-            clip_range=config.clip_range,
-            ent_coef=config.entropy_coefficient,
-            vf_coef=config.value_coefficient,
-            max_grad_norm=config.max_grad_norm,
-            policy_kwargs={
-                "net_arch": {"pi": [config.width] * 2, "vf": [config.width] * 2},
-                "log_std_init": config.log_std_init,
-            },
-            device="cpu",
-        )
+        return ppo_model(env, config, None)
 
     def policy_of(model: PPO) -> dict[str, Policy]:
         policy = Sb3Policy.from_model(model)

@@ -172,6 +172,14 @@ def named_players(name: str, env: TeamEnv | SingleAgentEnv) -> Players:
     return known[name](env.action_space.shape[0])  # type: ignore[index]
 
 
+def ask_who_plays(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say who plays: `--checkpoint` or `--policy`, and `--twin`."""
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--checkpoint", help="folder that `python -m policies.train` wrote")
+    who.add_argument("--policy", default="random", help="random, neutral, scripted, or module:function")
+    parser.add_argument("--twin", action="store_true", help="the single-agent twin instead of the team")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0, or 2 where something that was asked for cannot be had."""
     parser = argparse.ArgumentParser(
@@ -181,10 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("scenario", help="id, such as HalfCheetahVel-v0")
     parser.add_argument("--out", required=True, help="the video: .mp4, .gif, ...")
-    who = parser.add_mutually_exclusive_group()
-    who.add_argument("--checkpoint", help="folder that `python -m policies.train` wrote")
-    who.add_argument("--policy", default="random", help="random, neutral, scripted, or module:function")
-    parser.add_argument("--twin", action="store_true", help="the single-agent twin instead of the team")
+    ask_who_plays(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the world and of sampling")
     parser.add_argument("--task", type=float, nargs="+", help="the hidden task, in the law's units")
     given = parser.parse_args(arguments)

@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.parallel import TeamEnv
-from ma_ssm_env.play import from_checkpoint, named_players
+from ma_ssm_env.play import ask_who_plays, from_checkpoint, named_players
 from ma_ssm_env.policy import Policy
 from ma_ssm_env.recorded_arrays import TWIN, checked, world
 from ma_ssm_env.roles import AGENTS
@@ -328,10 +328,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("scenario", help="id, such as PointDir-v0")
     parser.add_argument("--out", required=True, help="the file, .npz")
-    who = parser.add_mutually_exclusive_group()
-    who.add_argument("--checkpoint", help="folder that `python -m policies.train` wrote")
-    who.add_argument("--policy", default="random", help="random, neutral, scripted, or module:function")
-    parser.add_argument("--twin", action="store_true", help="the single-agent twin instead of the team")
+    ask_who_plays(parser)
     parser.add_argument("--trials", type=int, default=16, help="how many, each in a world of its own")
     parser.add_argument("--seed", type=int, default=0, help="of the first world")
     parser.add_argument("--split", default="train", help="whose tasks: train, validation, test or ood")

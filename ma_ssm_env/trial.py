@@ -11,7 +11,6 @@ The team and the single-agent twin are two views of this one class.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from ma_ssm_env.options import Options
 from ma_ssm_env.physics import MAX_STATE, Physics
+from ma_ssm_env.reset_options import task_of_options, tasks_of_worlds
 from ma_ssm_env.roles import HEADER, layout
 from ma_ssm_env.scenarios import Scenario
 from ma_ssm_env.streams import Purpose, checked_seed, entropy_seed, substream
@@ -28,7 +28,6 @@ from ma_ssm_env.variations import Transition
 Array = NDArray[np.float64]
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-RESET_OPTIONS = ("task",)
 BEFORE, SHOCK, RECOVERY = 0, 1, 2  # phases of a trial in which the task changes
 SHOCK_SHARE = 8  # the shock lasts an eighth of the trial: 50 steps of 400
 
@@ -156,38 +155,16 @@ class TrialBatch:
         self.seeded = True
 
     def tasks_of_options(self, options: Mapping[str, Any] | None) -> Array | None:
-        """Tasks [B, k] that `reset(options={"task": ...})` asks for: one for all worlds, or one a world.
+        """Tasks [B, k] that `reset(options={"task": ...})` asks for, checked; None where it asks for none."""
+        task = task_of_options(options)
+        return None if task is None else self._tasks(task)
 
-        Raises:
-            ValueError: no dict, an unknown option, or a task that the law does not allow.
-        """
-        if not isinstance(options, Mapping | None):
-            raise ValueError(f"reset options {options!r}: a dict such as {{'task': ...}} is expected")
-        for name in options or ():
-            # Foreign keys pass (conformance tests of others send them), but a misspelt one must not.
-            near = difflib.get_close_matches(str(name), RESET_OPTIONS, n=1, cutoff=0.75)
-            if near and name not in RESET_OPTIONS:
-                raise ValueError(f"reset option {name!r}: unknown; did you mean {near[0]!r}?")
-        if not options or options.get("task") is None:
-            return None
-        return self.checked_tasks(options["task"])
-
-    def checked_tasks(self, tasks: Any) -> Array:
-        """One task for all worlds, or one a world, as [B, k]; refused with what the law allows."""
-        B, k = self.num_worlds, self.variation.size
-        try:
-            array = np.asarray(tasks, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise ValueError(f"task {tasks!r}: {self.variation.describe()} expected") from None
-        if array.ndim == 2 or (k == 1 and array.ndim == 1 and array.shape != (1,)):
-            if len(array) != B:
-                raise ValueError(f"{len(array)} tasks for {B} worlds: one task, or one a world, is expected")
-            return np.stack([self.variation.checked(row) for row in array.tolist()])
-        return np.tile(self.variation.checked(array.tolist()), (B, 1))
+    def _tasks(self, tasks: Any) -> Array:
+        return tasks_of_worlds(self.variation, tasks, self.num_worlds)
 
     def set_tasks(self, tasks: Any | None) -> None:
         """Pin the task of every world for trials that begin from now on; None: draw from the split again."""
-        self.pinned_tasks = None if tasks is None else self.checked_tasks(tasks)
+        self.pinned_tasks = None if tasks is None else self._tasks(tasks)
 
     def begin_trials(self, worlds: NDArray[np.int64], tasks: Array | None = None) -> None:
         """Start the next trial of `worlds`, on `tasks` [B, k] where given."""

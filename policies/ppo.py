@@ -36,7 +36,7 @@ from policies.normaliser import ReturnScale
 from policies.returns import generalised_advantages
 from policies.role_sequences import role_sequences
 from policies.rollout import Rollout
-from policies.segments import Segments
+from policies.segments import Segments, mean_over_active
 from policies.surrogate import clipped_surrogate
 from policies.task_inference import squared_error
 from policies.team import BELIEF, SENDER, TeamNetwork
@@ -254,7 +254,7 @@ class Ppo:
             values, _ = network.critic.normalised(
                 batch.states, features, batch.starts, batch.memories["critic"]
             )
-            value_loss = _mean((values - batch.returns).square(), batch.active)
+            value_loss = mean_over_active((values - batch.returns).square(), batch.active)
             loss = loss + config.value * value_loss
         if config.entropy:
             entropies = torch.stack([network.actor(role).entropy() for role in means])
@@ -347,8 +347,3 @@ class Ppo:
 def _counted(x: Tensor, active: Tensor | None) -> Tensor:
     """The steps of x [T, B, ...] that count: all of them, or those that are active [N, ...]."""
     return x if active is None else x[active]
-
-
-def _mean(x: Tensor, active: Tensor | None) -> Tensor:
-    """Mean of x [T, B] over the steps that count; 0 if there are none."""
-    return x.mean() if active is None else torch.where(active, x, 0.0).sum() / active.sum().clamp(min=1)

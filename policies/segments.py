@@ -79,3 +79,8 @@ class Segments:
                 channel_noise=None if channel_noise is None else channel_noise[i],
                 active=None if active is None else active[i],
             )
+
+
+def mean_over_active(x: Tensor, active: Tensor | None) -> Tensor:
+    """Mean of x [...] over the steps that count, `active` [...], or all of them; 0 if there are none."""
+    return x.mean() if active is None else torch.where(active, x, 0.0).sum() / active.sum().clamp(min=1)

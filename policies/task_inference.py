@@ -19,6 +19,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from policies.segments import mean_over_active
+
 TASK = "task"  # field of `state()`
 
 
@@ -50,7 +52,4 @@ def squared_error(
         right: what should have been.
         active: booleans [...]; None: every step counts.
     """
-    squares = (said - right).square().mean(-1)
-    if active is None:
-        return squares.mean()
-    return torch.where(active, squares, 0.0).sum() / active.sum().clamp(min=1)
+    return mean_over_active((said - right).square().mean(-1), active)

@@ -1,7 +1,8 @@
 """Tables of the report, quoted in pages: made anew from the committed records, so that no number is typed.
 
 A page holds `<!-- report:demo/stability -->` ... `<!-- /report -->`: the folder of `benchmarks/results` whose
-records are reported on, and the anchor of the section whose table is quoted. For the table of a module of
+records are reported on (or of several, as `demo+prices`), and the anchor of the section whose table is quoted. For
+the table of a module of
 `benchmarks.studies` it holds `<!-- study:curriculum -->` ... `<!-- /study -->`, and of some of its rows
 `<!-- study:maml/vel-maml,vel-multitask -->`.
 
@@ -34,17 +35,18 @@ from benchmarks.report.summary import summarise
 
 PAGES = ("performance_analysis.md", "curriculum.md", "maml.md", "adaptation.md")
 FIGURES = {"demo-learning.png": ("demo", "answer"), "demo-profiles.png": ("demo", "profiles")}
-_MARK = re.compile(r"<!-- report:(\w+)/([\w-]+) -->.*?<!-- /report -->", re.DOTALL)
+_MARK = re.compile(r"<!-- report:([\w+]+)/([\w-]+) -->.*?<!-- /report -->", re.DOTALL)
 _STUDY = re.compile(r"<!-- study:(\w+)(?:/([\w,-]+))? -->.*?<!-- /study -->", re.DOTALL)
 
 
 @cache
-def fragments(folder: str) -> dict[str, Fragment]:
-    """The sections of the report on a folder of `benchmarks/results`, by anchor."""
-    records, said = read_folder(ROOT / "benchmarks" / "results" / folder)
+def fragments(folders: str) -> dict[str, Fragment]:
+    """The sections of the report on the records of folders of `benchmarks/results`, by anchor."""
+    found = [read_folder(ROOT / "benchmarks" / "results" / folder) for folder in folders.split("+")]
+    records = [record for some, _ in found for record in some]
     methods = methods_by_name(record.run.method for record in records)
     study = summarise(records, read_references(default_path()), methods)
-    report = Report(study=study, methods=methods, warnings=tuple(said))
+    report = Report(study=study, methods=methods, warnings=tuple(line for _, said in found for line in said))
     return {found.anchor: found for section in SECTIONS if (found := section(report)) is not None}
 
 

@@ -234,9 +234,8 @@ def _contrasts(
         ("Memory in the team", team, "team-mlp", "the team, minus the same without memory"),
         ("Memory in one agent", f"mono-{core}", "mono-mlp", "one agent, minus the same without memory"),
         ("A scratchpad", "mono-mlp-scratchpad", "mono-mlp", "with a scratchpad, minus without"),
-        ("MAML", f"{team}-maml", team, "with MAML, minus the team"),
-        ("Test-time adaptation", f"{team}-adaptation", team, "with adaptation, minus the team"),
-        ("A learned curriculum", f"{team}-curriculum", team, "with the curriculum, minus uniform tasks"),
+        ("A learned curriculum", f"{team}-curriculum", team, "tasks by a role that learns, minus drawn ones"),
+        ("A scripted curriculum", f"{team}-alp-gmm", team, "tasks by ALP-GMM, minus drawn ones"),
         ("Our PPO instead of SB3's", plain, "sb3-ppo", f"the same inputs, {critic}"),
         ("Knowing the task", "sb3-ppo-oracle", "sb3-ppo", "shown the task, minus not shown"),
     ]

@@ -30,7 +30,7 @@ METHODS = (
     "random", "zero", "sb3-ppo", "sb3-ppo-oracle", "sb3-sac", "sb3-recurrent-ppo", "sb3-shared-ppo",
     "mono-mlp", "mono-s5", "mono-gru", "mono-lstm", "mono-mamba", "mono-transformer", "mono-s5-handicapped",
     "mono-mlp-scratchpad", "team-s5", "team-s5-muted", "team-s5-full", "team-s5-free", "team-s5-fixed-trust",
-    "team-mlp", "team-gru", "team-s5-maml", "team-s5-adaptation", "team-s5-curriculum",
+    "team-mlp", "team-gru", "team-lstm", "team-s5-alp-gmm", "team-s5-curriculum",
 )  # fmt: skip
 SEEDS = 20
 TASKS, TRIALS, EPISODES, CHECKS = 20, 5, 2, 20

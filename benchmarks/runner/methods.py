@@ -3,7 +3,7 @@
 It holds the whole ladder: floors; Stable-Baselines3 (PPO, SAC, TD3, A2C) and sb3-contrib (RecurrentPPO, TQC);
 PPO that sees its past; agents that are shown the task; parameter-shared PPO on the five roles; our PPO as one
 agent, with each core, as wide as the team, without the privileged critic, handicapped, with a scratchpad,
-blind; and the team with each core and its variants.
+blind; and the team with each core, its variants, and tasks that somebody chooses.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from benchmarks.runner.sb3 import (
     sb3_shared_ppo,
 )
 from benchmarks.runner.suites import ALL
+from ma_ssm_env.curriculum import AlpGmm
 from ma_ssm_env.roles import ACTING_ROLES
 from policies.cores import CORES
 
@@ -81,6 +82,8 @@ METHODS: dict[str, Method] = {
     "team-s5-fixed-trust": ours("s5", team=True, options={"fixed_trust": True}),
     "team-s5-muted": ours("s5", team=True, options={"muted_roles": ["state_modeling"]}),
     "team-s5-reinforced": ours("s5", team=True, communication="reinforced"),
+    "team-s5-curriculum": ours("s5", team=True, options={"task_source": "environment"}),
+    "team-s5-alp-gmm": ours("s5", team=True, options={"task_source": "environment"}, teacher=AlpGmm),
     **{
         f"team-s5-without-{role.replace('_', '-')}": ours("s5", team=True, options={"absent_roles": [role]})
         for role in ACTING_ROLES

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from benchmarks.runner.method import Job, Method, Report
+from ma_ssm_env import Policy
 from policies import training_state
 from policies.config import TrainConfig, to_json, tuned
 from policies.cores import CoreConfig
@@ -36,6 +37,7 @@ def ours(
     privileged: bool = True,
     communication: Communication = "differentiable",
     infer_task: bool = False,
+    teacher: Callable[[str], Policy] | None = None,
 ) -> Method:
     """Our PPO.
 
@@ -47,6 +49,8 @@ def ours(
         privileged: the critic reads the state, the hidden task included.
         communication: how the belief is learned (teams).
         infer_task: in training the agent, or state_modeling, is taught to tell the hidden task.
+        teacher: scenario -> who plays the environment role and does not learn by gradients (teams whose
+            `task_source` it is).
     """
     options = dict(options or {})
 
@@ -64,10 +68,12 @@ def ours(
             network=NetworkConfig(core=kind, privileged_critic=privileged, infer_task=infer_task),
             ppo=tuned(scenario),
             options=options,
+            partners=("environment",) if teacher else (),
         )
 
     def run(job: Job, report: Report, progress: Callable[[int], None]) -> tuple[dict[str, int], int]:
-        training = Training(config(job.scenario, job.seed, job.budget))
+        partners = {"environment": teacher(job.scenario)} if teacher else {}
+        training = Training(config(job.scenario, job.seed, job.budget), partners)
         if job.kept is not None:
             training_state.resume(job.kept, training)
         due = sorted(job.checkpoints)

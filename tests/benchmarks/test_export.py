@@ -105,6 +105,7 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch, capsys):
     assert "tensorboard is not installed" in capsys.readouterr().err
 
 
+@pytest.mark.slow  # quick, but its package is installed for the slow tests alone
 def test_parquet_is_read_back(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is an extra: pip install -e .[export]")
     write_record(tmp_path, record("a", 0))

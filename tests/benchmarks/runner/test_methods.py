@@ -60,6 +60,8 @@ def test_variants_are_what_they_are_called():
     assert configuration("team-s5-free")["options"] == {"bandwidth_cost": 0.0}
     assert configuration("team-s5-reinforced")["communication"] == "reinforced"
     assert configuration("team-s5-without-coordinator")["options"] == {"absent_roles": ["coordinator"]}
+    assert configuration("team-s5-curriculum")["partners"] == ()
+    assert configuration("team-s5-alp-gmm")["partners"] == ("environment",)
     assert METHODS["mono-mlp-blind"].evaluation_options == {"feedback": "none"}
     assert METHODS["sb3-sac-oracle"].evaluation_options == {"reveal_task": True}
     assert METHODS["sb3-ppo-stack"].configuration("PointDir-v0", 1)["stack"] == 8

@@ -108,6 +108,8 @@ SLOW = [
     pytest.param("mono-s5-handicapped", 6500, marks=pytest.mark.slow),
     pytest.param("mono-mlp-scratchpad", 6500, marks=pytest.mark.slow),
     pytest.param("team-s5", 6500, marks=pytest.mark.slow),
+    pytest.param("team-s5-curriculum", 6500, marks=pytest.mark.slow),
+    pytest.param("team-s5-alp-gmm", 6500, marks=pytest.mark.slow),
 ]
 
 

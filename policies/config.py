@@ -96,6 +96,8 @@ def to_json(config: TrainConfig) -> dict[str, Any]:
     network = result["network"]
     for core in (network["core"], *network["role_cores"].values()):
         _as_before(core)
+    if not config.team or config.network.modulator_head == config.network.head:
+        del network["modulator_head"]  # of no effect, or as it was before there was one
     if result["critics"] == "joint":  # as it was before roles could have their own: names of runs rest on it
         del result["critics"]
     return result
@@ -122,6 +124,10 @@ def _core(data: dict[str, Any]) -> CoreConfig:
 def from_json(data: dict[str, Any]) -> TrainConfig:
     """The configuration that `to_json` wrote."""
     network = data["network"]
+    head = HeadConfig(**network["head"])
+    modulator_head = HeadConfig(**network["modulator_head"]) if "modulator_head" in network else head
+    if not data["team"]:
+        modulator_head = NetworkConfig().modulator_head  # of no effect
     return TrainConfig(
         **{
             **data,
@@ -132,7 +138,8 @@ def from_json(data: dict[str, Any]) -> TrainConfig:
                 **{
                     **network,
                     "core": _core(network["core"]),
-                    "head": HeadConfig(**network["head"]),
+                    "head": head,
+                    "modulator_head": modulator_head,
                     "sender_head": HeadConfig(**network["sender_head"]),
                     # Checkpoints from before roles could differ have no such entry.
                     "role_cores": {r: _core(c) for r, c in network.get("role_cores", {}).items()},

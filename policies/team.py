@@ -24,6 +24,8 @@ from policies.role_network import HeadConfig, RoleNetwork, linear
 from policies.task_inference import TASK, told, told_size
 
 SENDER = "state_modeling"
+PROPOSER = "meta_learning"
+MODULATORS = ("adaptation", "coordinator")  # of what the proposer does
 BELIEF = "received_belief"
 
 
@@ -33,7 +35,9 @@ class NetworkConfig:
 
     Attributes:
         core: core of every actor.
-        head: action head of every actor, but for the sender of a differentiable channel.
+        head: action head of every actor, but for those below.
+        modulator_head: head of adaptation and coordinator beside a meta_learning that learns: they change
+            what it proposes, and their noise reaches the body on top of its own, so they start quietly.
         sender_head: head of state_modeling where gradients flow through the channel: its messages are not
             explored, so they start full-sized and almost without noise; and they are squashed, as the
             straight-through clip would let them grow without end (they reached 180 within 300k steps).
@@ -50,6 +54,7 @@ class NetworkConfig:
 
     core: CoreConfig = field(default_factory=CoreConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
+    modulator_head: HeadConfig = field(default_factory=lambda: HeadConfig(log_std=-2.0))
     sender_head: HeadConfig = field(default_factory=lambda: HeadConfig(gain=1.0, log_std=-3.0, squash=True))
     critic_width: int = 128
     privileged_critic: bool = True
@@ -134,11 +139,16 @@ class TeamNetwork(nn.Module):
         shared = SharedActor(game, config.core, config.head.gain, generator) if config.shared else None
         for role in game.roles:
             sends = differentiable and role == SENDER
+            head = config.head
+            if sends:
+                head = config.sender_head
+            elif role in MODULATORS and PROPOSER in game.roles:
+                head = config.modulator_head
             self.actors[role] = RoleNetwork(
                 game.observation_fields[role],
                 game.action_fields[role],
                 config.core_of(role) if shared is None else shared.core_of(role),
-                config.sender_head if sends else config.head,
+                head,
                 generator,
                 None if shared is None or sends else shared.head_of(role),
                 config.forecast_horizon if role in (SENDER, AGENT) else 0,

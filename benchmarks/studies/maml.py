@@ -167,6 +167,7 @@ def configuration(row: Row, seed: int) -> MamlConfig:
     network = NetworkConfig(
         core=CoreConfig(kind=row.core, width=row.width, state_size=row.width),
         head=HeadConfig(log_std=row.log_std),
+        modulator_head=HeadConfig(log_std=row.log_std),
     )
     return MamlConfig(
         scenario=row.scenario,

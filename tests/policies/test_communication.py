@@ -232,8 +232,18 @@ def test_how_the_belief_is_learned_does_not_change_acting() -> None:
     assert torch.equal(rollouts[0].rewards, rollouts[1].rewards)
 
 
+def test_modulators_are_quiet_beside_a_proposer_that_learns() -> None:
+    config = NetworkConfig(modulator_head=HeadConfig(log_std=-2.5))
+    for absent, quiet in ([], -2.5), (["meta_learning"], HeadConfig().log_std):
+        game = Game("PointDir-v0", 1, True, {"absent_roles": absent})
+        network = TeamNetwork(game, config, True, torch.Generator())
+        found = {role: float(network.actor(role).log_std[0].detach()) for role in network.roles}
+        assert found["adaptation"] == found["coordinator"] == quiet
+        assert found.get("meta_learning", HeadConfig().log_std) == HeadConfig().log_std
+
+
 def test_only_the_senders_of_a_differentiable_channel_get_their_own_head() -> None:
-    game = Game("PointDir-v0", 1, True, {})
+    game = Game("PointDir-v0", 1, True, {"absent_roles": ["adaptation", "coordinator"]})
     config = NetworkConfig(sender_head=HeadConfig(log_std=-3.5, squash=True))
     for differentiable in (True, False):
         network = TeamNetwork(game, config, differentiable, torch.Generator())

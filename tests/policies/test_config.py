@@ -46,6 +46,7 @@ def _unusual() -> TrainConfig:
         network=NetworkConfig(
             core=CoreConfig(kind="gru", width=5, layers=2),
             head=HeadConfig(0.5, -2.0, True),
+            modulator_head=HeadConfig(0.1, -1.75, True),
             sender_head=HeadConfig(0.25, -1.5, False),
             critic_width=11,
             privileged_critic=False,
@@ -59,6 +60,15 @@ def _unusual() -> TrainConfig:
 @pytest.mark.parametrize("config", [TrainConfig(), _unusual()])
 def test_round_trip(config: TrainConfig) -> None:
     assert from_json(json.loads(json.dumps(to_json(config)))) == config
+
+
+def test_one_agents_runs_keep_their_names_and_old_teams_their_noise() -> None:
+    assert "modulator_head" not in to_json(TrainConfig())["network"]
+    data = to_json(TrainConfig(team=True))
+    del data["network"]["modulator_head"]
+    before = from_json(data)
+    assert before.network.modulator_head == before.network.head == HeadConfig()
+    assert to_json(before) == data
 
 
 def test_a_form_from_before_roles_could_differ_is_read() -> None:

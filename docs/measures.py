@@ -1,10 +1,9 @@
 """Tables of the report, quoted in pages: made anew from the committed records, so that no number is typed.
 
 A page holds `<!-- report:demo/stability -->` ... `<!-- /report -->`: the folder of `benchmarks/results` whose
-records are reported on (or of several, as `demo+prices`), and the anchor of the section whose table is quoted. For
-the table of a module of
-`benchmarks.studies` it holds `<!-- study:curriculum -->` ... `<!-- /study -->`, and of some of its rows
-`<!-- study:maml/vel-maml,vel-multitask -->`.
+records are reported on (or several, as `demo+prices`), and the anchor of the section whose table is quoted.
+For the table of a module of `benchmarks.studies` it holds `<!-- study:curriculum -->` ... `<!-- /study -->`,
+and of some of its rows `<!-- study:maml/vel-maml,vel-multitask -->`.
 
 `python docs/measures.py --figures` also takes the figures of the pages anew, from the report in Chromium.
 """

@@ -124,7 +124,8 @@ def maml_config(agent: MetaLearningAgent, training: TrainConfig) -> MamlConfig:
         tasks=agent.tasks,
         trials=agent.trials,
         inner=agent.inner,
-        network=training.network,
+        # As loud as the others: inner steps learn from what their noise does.
+        network=dataclasses.replace(training.network, modulator_head=training.network.head),
         ppo=ppo,
         options=training.options,
     )

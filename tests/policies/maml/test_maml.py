@@ -28,7 +28,7 @@ FULL = {**PLAY, "observability": "full"}
 def _network(core: str = "mlp") -> NetworkConfig:
     head = HeadConfig(gain=0.5)
     sizes = CoreConfig(kind=core, width=8, state_size=6)
-    return NetworkConfig(core=sizes, head=head, critic_width=9)
+    return NetworkConfig(core=sizes, head=head, modulator_head=head, critic_width=9)
 
 
 def _config(core: str = "mlp", **changes: Any) -> MamlConfig:

@@ -32,7 +32,7 @@ from benchmarks.report.references import default_path, read_references
 from benchmarks.report.sections import SECTIONS
 from benchmarks.report.summary import summarise
 
-PAGES = ("performance_analysis.md", "curriculum.md", "maml.md", "adaptation.md")
+PAGES = ("findings.md", "performance_analysis.md", "curriculum.md", "maml.md", "adaptation.md")
 FIGURES = {"demo-learning.png": ("demo", "answer"), "demo-profiles.png": ("demo", "profiles")}
 _MARK = re.compile(r"<!-- report:([\w+]+)/([\w-]+) -->.*?<!-- /report -->", re.DOTALL)
 _STUDY = re.compile(r"<!-- study:(\w+)(?:/([\w,-]+))? -->.*?<!-- /study -->", re.DOTALL)

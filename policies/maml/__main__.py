@@ -119,9 +119,8 @@ def configuration(command: Command) -> MamlConfig:
         network=NetworkConfig(
             core=CoreConfig(kind=command.core, width=command.width),
             head=HeadConfig(log_std=command.log_std),
-            modulator_head=HeadConfig(
-                log_std=command.log_std
-            ),  # its noise is what the inner step learns from
+            # As loud as the others: inner steps learn from what their noise does.
+            modulator_head=HeadConfig(log_std=command.log_std),
         ),
         ppo=maml_ppo(worlds, length, command.inner.steps, **_changes(command.ppo)),
         options=options,

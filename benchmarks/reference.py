@@ -30,7 +30,7 @@ from benchmarks.runner.execute import plan
 from benchmarks.runner.schedule import run_all
 from benchmarks.runner.software import versions
 from benchmarks.runner.suites import Suite
-from ma_ssm_env.commands import exit_with
+from ma_ssm_env.commands import exit_with, shown_path
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.scenarios import find_scenario
 from ma_ssm_env.whole_file import replace_file
@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: --oracles {strange[0]}: it is not shown the task", file=sys.stderr)
         return 2
     table = json.loads(TABLE.read_text()) if TABLE.exists() else {}
-    command = f"python -m benchmarks.reference --out {given.out}"
+    command = f"python -m benchmarks.reference --out {shown_path(given.out)}"
     command += f" --seeds {given.seeds}" if given.seeds != SEEDS else ""
     command += f" --oracles {' '.join(given.oracles)}" if tuple(given.oracles) != ORACLES else ""
     for scenario in given.scenarios:

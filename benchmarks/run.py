@@ -22,7 +22,7 @@ from benchmarks.runner.schedule import Backend, MixedVersionsError, local, run_a
 from benchmarks.runner.suite_file import read_suite
 from benchmarks.runner.suites import SUITES, Suite, find_suite
 from benchmarks.runner.unfinished import KEEP_EVERY_S
-from ma_ssm_env.commands import exit_with
+from ma_ssm_env.commands import exit_with, shown_path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, ModuleNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    command = f"python -m benchmarks.run --suite {given.suite} --out {given.out}"
+    command = f"python -m benchmarks.run --suite {shown_path(given.suite)} --out {shown_path(given.out)}"
     command += f" --seeds {given.seeds}" if given.seeds is not None else ""
     command += f" --methods {' '.join(given.methods)}" if given.methods else ""
     command += f" --scenarios {' '.join(given.scenarios)}" if given.scenarios else ""

@@ -67,6 +67,18 @@ def main(package: str, folder: str | Path, arguments: Sequence[str] | None = Non
     return 0
 
 
+def shown_path(path: str | Path) -> str:
+    """A path as a command that is kept shows it: nothing of the machine that it was typed on.
+
+    Below the working folder it is relative to that; elsewhere an absolute path shrinks to its last name.
+    """
+    given = Path(path)
+    if not given.is_absolute():
+        return str(path)
+    here = Path.cwd()
+    return str(given.relative_to(here)) if given.is_relative_to(here) else given.name
+
+
 def _runs(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
 

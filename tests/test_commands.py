@@ -257,5 +257,13 @@ def test_the_page_on_commands_is_the_list():
     assert all(f"`{name}`" in after for name in WITH_JSON)
 
 
+def test_a_kept_command_shows_no_folder_of_the_machine(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert commands.shown_path(tmp_path / "runs" / "demo") == "runs/demo"
+    assert commands.shown_path(tmp_path.parent / "elsewhere" / "demo") == "demo"
+    assert commands.shown_path("runs/demo") == "runs/demo"
+    assert commands.shown_path("quick") == "quick"
+
+
 if __name__ == "__main__":
     PAGE.write_text(written(PAGE.read_text()))

@@ -377,7 +377,8 @@ def test_the_command_can_ask_for_less(tmp_path, here, capsys):
     assert main([*arguments, "--methods", "zero", "random", "zero"]) == 0
     assert sorted(here.order) == sorted((m, s) for m in ("zero", "random") for s in range(3))
     (command,) = {record.run.command for record in read_records(tmp_path)}
-    assert command.endswith("--seeds 3 --methods zero random zero")
+    assert command.endswith(f"--suite smoke --out {tmp_path.name} --seeds 3 --methods zero random zero")
+    assert str(tmp_path.parent) not in command  # a record says nothing of the machine's folders
 
 
 @pytest.mark.parametrize(

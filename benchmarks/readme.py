@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from benchmarks.record_store import read_records
 from benchmarks.records import Record
 from benchmarks.report.methods import methods_by_name
 from benchmarks.report.references import default_path, read_references
+from benchmarks.run import suite_of
 from benchmarks.stats import Interval, iqm_interval
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.whole_file import replace_file
@@ -60,7 +62,7 @@ def returns_table(records: Sequence[Record]) -> str:
     rows.sort(key=lambda row: -row[0])
     heads = ["method", "seeds", *[f"at {count // 1000}k" for count in steps], "score", "actor parameters"]
     heads.append("steps per CPU-s")
-    commands = [f"`{command}`" for command in dict.fromkeys(record.run.command for record in records)]
+    commands = [f"`{command}`" for command in makers(records)]
     lines = [
         f"`{scenario}`, return per inner episode; made by {' and '.join(commands)}"
         + (f"; blind ceiling {reference.mean('blind'):g}" if reference else "")
@@ -72,6 +74,23 @@ def returns_table(records: Sequence[Record]) -> str:
         *[row for _, row in rows],
     ]
     return "\n".join(lines)
+
+
+def makers(records: Sequence[Record]) -> tuple[str, ...]:
+    """The fewest of the records' commands that make them all: a row that was run anew has one of its own."""
+    missing = {(record.run.method, record.run.seed) for record in records}
+    made = {}
+    for command in dict.fromkeys(record.run.command for record in records):
+        suite = suite_of(shlex.split(command)[3:])
+        made[command] = {(method, seed) for method in suite.methods for seed in range(suite.seeds)} & missing
+    chosen: list[str] = []
+    while missing:
+        best = max(made, key=lambda command: len(made[command] & missing))
+        if not made[best] & missing:
+            raise ValueError(f"records of {sorted(missing)}: none of their commands makes them")
+        chosen.append(best)
+        missing -= made[best]
+    return tuple(chosen)
 
 
 def _told(interval: Interval, places: int) -> str:

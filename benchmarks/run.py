@@ -109,6 +109,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def suite_of(arguments: Sequence[str]) -> Suite:
+    """The suite that the command with these arguments runs.
+
+    Raises:
+        ValueError: a name, a number or a file of them cannot be used.
+    """
+    return _suite(_parser().parse_args(arguments))
+
+
 def _suite(given: argparse.Namespace) -> Suite:
     path = Path(given.suite)
     suite = read_suite(path) if path.suffix in (".toml", ".py") else find_suite(given.suite)

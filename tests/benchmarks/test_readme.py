@@ -1,11 +1,13 @@
 """The README's tables are those of the committed records, and what it names exists."""
 
+import dataclasses
 import importlib.util
 import re
 
 import pytest
 
 from benchmarks import readme
+from benchmarks.record_store import read_records
 from ma_ssm_env import SCENARIOS
 
 TEXT = (readme.ROOT / "README.md").read_text()
@@ -21,6 +23,24 @@ def test_a_table_changes_with_its_records(name, monkeypatch):
     made = readme.filled(TEXT)
     assert "| other | numbers |" in made
     assert made != TEXT
+
+
+def _by(command, records):
+    return [dataclasses.replace(one, run=dataclasses.replace(one.run, command=command)) for one in records]
+
+
+def test_a_command_whose_runs_another_makes_too_is_left_out():
+    whole = "python -m benchmarks.run --suite quick --out kept"
+    again, beside = f"{whole} --methods team-s5", f"{whole} --seeds 5 --methods team-s5"
+    team = [one for one in read_records(readme.RESULTS / "point") if one.run.method in ("team-s5", "mono-s5")]
+    early = [one for one in team if one.run.seed < 3]
+    late = [one for one in team if one.run.seed >= 3 and one.run.method == "team-s5"]
+    assert early
+    assert late
+    assert readme.makers(_by(whole, early[:1]) + _by(again, early[1:])) == (whole,)
+    assert set(readme.makers(_by(whole, early) + _by(beside, late))) == {whole, beside}
+    with pytest.raises(ValueError, match="none of their commands"):
+        readme.makers(_by(whole, late))
 
 
 def test_a_missing_marker_is_named():

@@ -135,7 +135,7 @@ def train_off_policy(
             policy_kwargs={"net_arch": [config.width] * 2},
             seed=seed,
             device="cpu",
-            **({"action_noise": explores} if config.algorithm == "td3" else {}),
+            action_noise=explores if config.algorithm == "td3" else None,
         )
 
     model = train_model(

@@ -39,14 +39,16 @@ Float = NDArray[np.float32]
 class FusedLstmPolicy(RecurrentActorCriticPolicy):
     """sb3-contrib's recurrent policy with one LSTM call a sequence (SB3 is extended by subclassing)."""
 
-    @staticmethod
-    def _process_sequence(
+    @staticmethod  # sb3-contrib annotates the memory it returns as one tensor; it is a pair
+    def _process_sequence(  # type: ignore[override]
         features: Tensor, lstm_states: tuple[Tensor, Tensor], episode_starts: Tensor, lstm: nn.LSTM
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         sequences = lstm_states[0].shape[1]
         starts = episode_starts.reshape(sequences, -1)
         if bool((starts[:, 1:] != 0.0).any()):
-            return RecurrentActorCriticPolicy._process_sequence(features, lstm_states, episode_starts, lstm)
+            return RecurrentActorCriticPolicy._process_sequence(  # type: ignore[return-value]
+                features, lstm_states, episode_starts, lstm
+            )
         keep = (1.0 - starts[:, 0]).view(1, sequences, 1)
         inputs = features.reshape(sequences, -1, lstm.input_size).transpose(0, 1)
         outputs, after = lstm(inputs, (keep * lstm_states[0], keep * lstm_states[1]))

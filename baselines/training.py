@@ -20,7 +20,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from baselines.global_streams import kept_global_streams
 from baselines.sb3_state import load_state, save_state
-from ma_ssm_env.policy import Policy
+from ma_ssm_env.policy import Players
 
 Write = Callable[[Path], None]
 
@@ -57,7 +57,7 @@ class Hooks:
 class _Boundaries(BaseCallback):
     """Calls back between rollouts, after the update, with the control steps charged until then."""
 
-    def __init__(self, hooks: Hooks, policy_of: Callable[[Any], Policy], agents: int) -> None:
+    def __init__(self, hooks: Hooks, policy_of: Callable[[Any], Players], agents: int) -> None:
         super().__init__()
         self._hooks, self._policy_of, self._agents = hooks, policy_of, agents
         self._due = sorted(hooks.checkpoints)
@@ -86,7 +86,7 @@ class _Boundaries(BaseCallback):
 
 def train_model(
     build: Callable[[], BaseAlgorithm],
-    policy_of: Callable[[Any], Policy],
+    policy_of: Callable[[Any], Players],
     total_steps: int,
     *,
     seed_worlds: Callable[[Any], Any],

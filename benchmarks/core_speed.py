@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.runner.execute import host, versions
+from benchmarks.runner.software import host, versions
 from ma_ssm_env.commands import exit_with
 from policies.cores import CORES, CoreConfig, make_core
 from policies.scan import complex_diagonal_scan, diagonal_scan, selective_scan
@@ -98,7 +98,7 @@ def _trained(forward: Callable[[], Tensor], leaves: Sequence[Tensor]) -> Work:
         for leaf in leaves:
             leaf.grad = None
         output = forward()
-        output.backward(torch.ones_like(output))
+        torch.autograd.backward(output, torch.ones_like(output))
 
     return work
 

@@ -25,8 +25,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast, get_args
 
 from benchmarks.workflows import CollaborationResult, CollaborativeLearning
-from benchmarks.workflows.collaboration import METHOD
-from benchmarks.workflows.modes import Mode
+from benchmarks.workflows.baseline import METHOD
 from ma_ssm_env.commands import exit_with
 from policies.agents import (
     AdaptationAgent,
@@ -117,7 +116,7 @@ class SolveTaskTool:
         """
         if budget > self.largest_budget:
             raise ToolError(f"{self.name}: budget={budget}: at most {self.largest_budget} is expected here")
-        width = {} if self.width is None else {"width": self.width}
+        width: dict[str, Any] = {} if self.width is None else {"width": self.width}
         try:
             workflow = CollaborativeLearning(
                 agents=[cast(Agent, AGENTS[role](**width)) for role in dict.fromkeys(roles)],
@@ -125,7 +124,7 @@ class SolveTaskTool:
             )
             result = workflow.solve_task(
                 scenario,
-                collaboration_mode=cast(Mode, collaboration_mode),
+                collaboration_mode=collaboration_mode,
                 target_performance=target_performance,
                 prediction_horizon=prediction_horizon,
                 budget=budget,

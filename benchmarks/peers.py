@@ -11,9 +11,10 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from gymnasium.spaces import Box
 
 Clock = Callable[[], float]
 Measure = Callable[[], float]
@@ -59,7 +60,7 @@ def gymnasium_vector(
         with quietly():
             env = gymnasium.make_vec(f"{body}-v5", num_envs=worlds, vectorization_mode=mode)
             env.reset(seed=0)
-            space = env.single_action_space
+            space = cast(Box, env.single_action_space)
             actions = _actions(worlds, space.shape[0], float(space.high[0]))
             speed = _timed(lambda step: env.step(actions[step % 16]), worlds, steps, clock)
             env.close()

@@ -12,6 +12,7 @@ import shlex
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,10 @@ def _records_table(folder: str) -> str | None:
     return returns_table(records) if records else None
 
 
+def _between(match: re.Match[str], content: str) -> str:
+    return match[1] + content + match[2]
+
+
 def filled(text: str) -> str:
     """The README with every table made anew.
 
@@ -157,7 +162,7 @@ def filled(text: str) -> str:
             )
         table = make()
         content = f"{table}\n" if table else ""
-        text = pattern.sub(lambda match, content=content: match[1] + content + match[2], text)
+        text = pattern.sub(partial(_between, content=content), text)
     return text
 
 

@@ -14,9 +14,11 @@ import json
 import time
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from sb3_contrib import RecurrentPPO
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 
 from baselines import recurrent_ppo
 from baselines.recurrent_ppo import recurrent_ppo_config, train_recurrent_ppo
@@ -39,21 +41,20 @@ def defaults(scenario: str, steps: int) -> float:
 
 def ours(scenario: str, steps: int, policy: Any) -> float:
     """Control steps per CPU-second of our settings with that policy class."""
-    kept, recurrent_ppo.FusedLstmPolicy = recurrent_ppo.FusedLstmPolicy, policy
-    try:
+    with patch.object(recurrent_ppo, "FusedLstmPolicy", policy):
         began = time.process_time()
         trained = train_recurrent_ppo(
             scenario, 0, steps, recurrent_ppo_config(scenario), world_seed=0, hooks=Hooks()
         )
         return trained.steps / (time.process_time() - began)
-    finally:
-        recurrent_ppo.FusedLstmPolicy = kept
 
 
 class LoopingPolicy(recurrent_ppo.FusedLstmPolicy):
     """The same network with sb3-contrib's own pass."""
 
-    _process_sequence = staticmethod(recurrent_ppo.RecurrentActorCriticPolicy._process_sequence)
+    @staticmethod
+    def _process_sequence(*inputs: Any) -> Any:
+        return RecurrentActorCriticPolicy._process_sequence(*inputs)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -33,10 +33,10 @@ from baselines.off_policy import Algorithm, off_policy_config, train_off_policy
 from baselines.recurrent_ppo import recurrent_ppo_config, train_recurrent_ppo
 from baselines.sb3 import sb3_ppo_config, train_sb3_ppo
 from baselines.training import Hooks
-from benchmarks.runner.method import Players
 from benchmarks.runner.software import versions
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
+from ma_ssm_env.policy import Players
 from ma_ssm_env.scenarios import find_scenario
 from ma_ssm_env.whole_file import replace_file
 from policies.config import TrainConfig, tuned

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ma_ssm_env.controls import team_vector_env, twin_vector_env
-from ma_ssm_env.policy import Policy
+from ma_ssm_env.policy import Players, Policy
 from ma_ssm_env.roles import AGENTS
 from ma_ssm_env.scenarios import Scenario, find_scenario
 from ma_ssm_env.variations import Split
@@ -45,7 +45,7 @@ class Evaluation:
 
 def evaluate(
     scenario: str | Scenario,
-    players: Policy | Mapping[str, Policy],
+    players: Players,
     *,
     split: Split = "test",
     tasks: NDArray[np.float64] | None = None,

@@ -24,13 +24,12 @@ from numpy.typing import NDArray
 
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.parallel import TeamEnv
-from ma_ssm_env.policy import Policy, neutral_policy, random_policy
+from ma_ssm_env.policy import Players, Policy, neutral_policy, random_policy
 from ma_ssm_env.roles import AGENTS
 from ma_ssm_env.scripted import scripted_team
 from ma_ssm_env.single_agent import SingleAgentEnv
 from ma_ssm_env.whole_file import replaced
 
-Players = Policy | Mapping[str, Policy]
 Frames = Iterator[NDArray[np.uint8]]
 FASTEST = 50.0  # frames a second of a video; steps beyond are left out
 NO_ENCODER = "writing {path} needs imageio and imageio-ffmpeg: pip install 'ma-ssm-env[render]'"

@@ -7,7 +7,7 @@ asked for anew (`initial_memory`) where trials begin.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -29,6 +29,9 @@ class Policy(Protocol):
     def act(self, observations: Float, memory: Memory, rng: np.random.Generator) -> tuple[Float, Memory]:
         """Actions [B, A] in [-1, 1] for observations [B, O], and the memory for the next step."""
         ...
+
+
+Players = Policy | Mapping[str, Policy]  # who plays: the twin, or each role by its name
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.parallel import TeamEnv
 from ma_ssm_env.play import ask_who_plays, from_checkpoint, named_players
-from ma_ssm_env.policy import Policy
+from ma_ssm_env.policy import Players, Policy
 from ma_ssm_env.recorded_arrays import TWIN, checked, world
 from ma_ssm_env.roles import AGENTS
 from ma_ssm_env.scenarios import Scenario, find_scenario, reference
@@ -230,7 +230,7 @@ def as_recorded_trials(value: object, *, name: str = "trials", scenario: str | N
 
 def record(
     scenario: str | Scenario,
-    players: Policy | Mapping[str, Policy],
+    players: Players,
     trials: int = 16,
     seed: int = 0,
     *,

@@ -27,7 +27,7 @@ import tyro
 from benchmarks.emergence.analysis import AnalysisConfig, analyse
 from benchmarks.emergence.record import printed, write_record
 from benchmarks.emergence.teams import load_team, retrained_returns
-from benchmarks.runner.execute import host, versions
+from benchmarks.runner.software import host, versions
 from ma_ssm_env.commands import exit_with
 from policies.config import to_json
 

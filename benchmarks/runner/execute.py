@@ -13,12 +13,13 @@ import numpy as np
 import torch
 
 from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timings
-from benchmarks.runner.methods import METHODS, Job, Players
+from benchmarks.runner.methods import METHODS, Job
 from benchmarks.runner.software import host, versions
 from benchmarks.runner.suites import ALL, Suite
 from benchmarks.runner.unfinished import Kept, Unfinished
 from ma_ssm_env import __version__
 from ma_ssm_env.evaluation import evaluate
+from ma_ssm_env.policy import Players
 from ma_ssm_env.scenarios import find_scenario
 
 TEST_TRIALS, VALIDATION_TRIALS = 5, 2

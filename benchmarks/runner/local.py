@@ -14,8 +14,10 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from multiprocessing import connection
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from benchmarks.record_store import find_record, write_record
 from benchmarks.records import Run, record_key
@@ -37,7 +39,7 @@ def run_local(runs: Sequence[Run], directory: Path, jobs: int, keep_every_s: flo
     """
     context = multiprocessing.get_context("spawn")
     waiting = list(runs)
-    running: dict[Any, tuple[Run, Any]] = {}  # pipe -> run, process
+    running: dict[Connection, tuple[Run, SpawnProcess]] = {}
     told: set[str] = set()
     try:
         while waiting or running:
@@ -50,7 +52,7 @@ def run_local(runs: Sequence[Run], directory: Path, jobs: int, keep_every_s: flo
                 process.start()
                 theirs.close()  # the worker's end is the worker's alone: its death is the end of the pipe
                 running[ours] = run, process
-            ready = connection.wait(list(running), WAIT_S)
+            ready = cast(list[Connection], connection.wait(list(running), WAIT_S))
             if not ready:
                 yield Event("", "idle")
             for pipe in ready:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from ma_ssm_env import Policy
+from ma_ssm_env.policy import Players
 
 Kind = Literal["floor", "on-policy", "off-policy"]
-Players = Policy | Mapping[str, Policy]
 
 
 class Report(Protocol):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from baselines.reference import Floor, twin_floor
-from benchmarks.runner.method import Job, Method, Players, Report
+from benchmarks.runner.method import Job, Method, Report
 from benchmarks.runner.ours import ours
 from benchmarks.runner.sb3 import (
     STACK,
@@ -27,7 +27,7 @@ from ma_ssm_env.curriculum import AlpGmm
 from ma_ssm_env.roles import ACTING_ROLES
 from policies.cores import CORES
 
-__all__ = ["METHODS", "Job", "Method", "Players", "Report", "find_methods"]
+__all__ = ["METHODS", "Job", "Method", "Report", "find_methods"]
 
 
 def _floor(floor: Floor) -> Method:

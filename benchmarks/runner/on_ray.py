@@ -21,6 +21,7 @@ import benchmarks
 from benchmarks.record_store import write_record
 from benchmarks.records import Record, Run, record_key
 from benchmarks.runner.events import Event
+from benchmarks.runner.schedule import Backend
 from benchmarks.runner.software import differing
 from benchmarks.runner.unfinished import Unfinished
 
@@ -35,7 +36,7 @@ ROOT = Path(benchmarks.__file__).resolve().parents[1]
 NOT_SHIPPED = [".git", ".venv", "runs", "dist", "benchmarks/results", "**/__pycache__"]
 
 
-def on_ray(jobs: int | None, address: str | None, *, allow_mixed: bool = False) -> Any:
+def on_ray(jobs: int | None, address: str | None, *, allow_mixed: bool = False) -> Backend:
     """The backend of a Ray cluster.
 
     Args:

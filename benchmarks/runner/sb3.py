@@ -12,7 +12,8 @@ from baselines.recurrent_ppo import recurrent_ppo_config, train_recurrent_ppo
 from baselines.sb3 import TrainedSb3, sb3_ppo_config, train_sb3_ppo
 from baselines.shared_ppo import TrainedShared, shared_ppo_config, train_shared_ppo
 from baselines.training import Hooks
-from benchmarks.runner.method import Job, Kind, Method, Players, Report
+from benchmarks.runner.method import Job, Kind, Method, Report
+from ma_ssm_env.policy import Players
 from policies.config import WORLDS_OF_A_RUN
 
 STACK = 8  # observations that the stacking PPO sees: an eighth of a second of HalfCheetah is 2.5 of them
@@ -66,7 +67,7 @@ def _method(
 
 def _sampled(policy: Any) -> Players:
     if isinstance(policy, Mapping):
-        return {role: _sampled(one) for role, one in policy.items()}
+        return {role: one.with_mode(False) for role, one in policy.items()}
     players: Players = policy.with_mode(False)
     return players
 

@@ -77,14 +77,13 @@ class Suite:
 
     def __post_init__(self) -> None:
         for name in ("scenarios", "methods", "judged"):
-            values = getattr(self, name)
-            if isinstance(values, str) or not values:
+            values: object = getattr(self, name)
+            if not isinstance(values, list | tuple) or not values:
                 raise ValueError(f"{name}={values!r}: a list of at least one is expected")
             if len(set(values)) < len(values):
                 raise ValueError(f"{name}: {next(v for v in values if values.count(v) > 1)!r} is there twice")
             object.__setattr__(self, name, tuple(values))
-        if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"name={self.name!r}: a text is expected")
+        _text("name", self.name)
         for name in ("seeds", "budget", "curve_points"):
             _count(name, getattr(self, name))
         for count in self.judged:
@@ -101,6 +100,11 @@ class Suite:
         """Budget and judged step counts of a method of a kind."""
         budget = self.budgets.get(method, self.budgets.get(kind, self.budget))
         return budget, (*(count for count in self.judged if count < budget), budget)
+
+
+def _text(name: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name}={value!r}: a text is expected")
 
 
 def _count(name: str, value: object) -> None:

@@ -116,7 +116,7 @@ def run_row(name: str, seed: int, out: Path, scratch: Path) -> Path:
     actor = network.actor(AGENT)
     scenario, options = row.sound
     forecaster = fit_forecaster(network, AGENT, scenario, options, seed=seed)
-    record = {
+    record: dict[str, Any] = {
         "row": name,
         "seed": seed,
         "trained_on": row.trained_on,

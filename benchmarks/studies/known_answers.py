@@ -44,8 +44,8 @@ def told_once(rng: np.random.Generator, count: int, steps: int) -> list[NDArray[
     return found
 
 
-def sines(rng: np.random.Generator, count: int, queries: int) -> list[dict[str, Any]]:
-    """Tasks A sin(x + p), A in [0.1, 5], p in [0, pi]: 10 examples for support, `queries` for the query."""
+def sines(rng: np.random.Generator, count: int, queries: int) -> list[Any]:
+    """Tasks A sin(x + p), A in [0.1, 5], p in [0, pi]: 10 examples to learn from, `queries` to judge."""
     found = []
     for _ in range(count):
         amplitude, phase = rng.uniform(0.1, 5.0), rng.uniform(0.0, np.pi)

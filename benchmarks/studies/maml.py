@@ -82,7 +82,7 @@ _TOLD = InnerConfig(feedback="step")
 _FAST = {"learning_rate": 3e-3}
 _NEVER = 10**6  # frozen: the speeds of a cheetah grow for a long time
 _ONE = {"episodes_per_trial": 1}
-_POINT = {"tasks": 10, "trials": 10}
+_POINT: dict[str, Any] = {"tasks": 10, "trials": 10}
 _ROLES = ("state_modeling", "meta_learning", "adaptation", "coordinator")
 
 

@@ -70,7 +70,7 @@ class PlainLoop:
         for _ in range(EPOCHS):
             run.ppo.optimiser.zero_grad(set_to_none=True)
             for inner, segments in data:
-                (run.outer.objective([inner], segments)[0] / TASKS).backward()
+                torch.autograd.backward(run.outer.objective([inner], segments)[0] / TASKS)
             run.ppo.optimiser.step()
 
 

@@ -178,15 +178,17 @@ class CollaborativeLearning:
 
 
 def _check(target: float | None, said: float | None, horizon: int, budget: int, seed: int) -> None:
-    for name, value in (("target_performance", target), ("current_performance", said)):
+    scores: dict[str, Any] = {"target_performance": target, "current_performance": said}
+    for name, value in scores.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if value is not None and not (number and np.isfinite(float(value))):
             raise ValueError(f"{name}={value!r}: a normalised score, such as 0.9, or None is expected")
-    for name, count, least, most in (
+    counts: tuple[tuple[str, Any, int, int | None], ...] = (
         ("prediction_horizon", horizon, 0, MAX_HORIZON),
         ("budget", budget, 1, None),
         ("seed", seed, 0, None),
-    ):
+    )
+    for name, count, least, most in counts:
         whole = isinstance(count, int) and not isinstance(count, bool)
         if not whole or count < least or (most is not None and count > most):
             upper = " or more," if most is None else f" to {most}"

@@ -71,7 +71,7 @@ class Choices:
 
     def __post_init__(self) -> None:
         for name, values in self.lists.items():
-            if isinstance(values, str) or not values or len(set(values)) < len(values):
+            if not isinstance(values, list | tuple) or not values or len(set(values)) < len(values):
                 raise ValueError(f"{name}={values!r}: at least one value, each once, is expected")
         for role in self.roles:
             if role not in (ALL, *ACTING_ROLES):
@@ -83,7 +83,7 @@ class Choices:
             team_of({n: v[i] for (n, v), i in zip(self.lists.items(), values, strict=True)})
 
     @property
-    def lists(self) -> dict[str, tuple[Any, ...]]:
+    def lists(self) -> dict[str, Any]:
         """Setting -> values."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
@@ -178,7 +178,8 @@ class EmergentOptimization:
         Raises:
             ValueError: an argument that cannot be used.
         """
-        for name, value in (("trials", trials), ("budget", budget)):
+        counts: dict[str, object] = {"trials": trials, "budget": budget}
+        for name, value in counts.items():
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name}={value!r}: a whole number, 1 or more, is expected")
         torch.set_num_threads(1)

@@ -34,7 +34,7 @@ lint: setup ## formatting and lint rules (changes nothing)
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 
-types: setup ## static types of the public packages and the examples
+types: setup ## static types of all packages and the examples
 	$(PY) -m mypy ma_ssm_env policies baselines benchmarks examples
 
 imports: setup ## which package may import which

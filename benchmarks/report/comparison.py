@@ -220,6 +220,11 @@ def _contrasts(
         for role in ("state_modeling", "meta_learning", "adaptation", "coordinator")
         if f"{team}-without-{role.replace('_', '-')}" in names
     ]
+    taught = [
+        (what, f"{name}-infer-task", name, "taught in training to tell the task, minus not taught")
+        for what, name in (("Teaching the sender", team), ("Teaching one agent", f"mono-{core}"))
+        if f"{name}-infer-task" in names
+    ]
     return [
         ("Deciding apart: the price of decentralisation", matched, team, "one agent, minus the team"),
         ("... of which the channel", matched, handicapped, "one agent, minus it behind the team's channel"),
@@ -230,6 +235,7 @@ def _contrasts(
         ("Weighing the correction", team, f"{team}-fixed-trust", "the team, minus trust fixed at 1/2"),
         ("Gradients through the channel", team, f"{team}-reinforced", "the team, minus reward alone"),
         ("The team's privileged critic", team, f"{team}-plain-critic", "the team, minus without it"),
+        *taught,
         *roles,
         ("Memory in the team", team, "team-mlp", "the team, minus the same without memory"),
         ("Memory in one agent", f"mono-{core}", "mono-mlp", "one agent, minus the same without memory"),

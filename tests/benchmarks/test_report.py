@@ -430,7 +430,9 @@ def test_a_damaged_record_is_named_on_the_page(tmp_path, table, capsys):
 
 def test_the_price_list_holds_the_differences_that_can_be_had(tmp_path, table):
     records = all_methods() + [fake("mono-s5-handicapped", s, final=(30, 40)) for s in range(3)]
-    records += [fake("team-s5-full", s, final=(90, 92)) for s in range(3)]
+    records += [
+        fake(f"team-s5-{form}", s, final=(90, 92)) for s in range(3) for form in ("full", "infer-task")
+    ]
     _, markdown = report(tmp_path, table, records)
     prices = rows(markdown, "p")
     gap = {name: number(cells["Difference"]) for name, cells in prices.items()}
@@ -439,7 +441,9 @@ def test_the_price_list_holds_the_differences_that_can_be_had(tmp_path, table):
     assert gap["... of which the split"] == pytest.approx(-0.44, abs=0.02)
     assert gap["The messages"] == pytest.approx(0.82, abs=0.02)
     assert gap["Being told instead of sensing"] == pytest.approx(0.12, abs=0.02)
+    assert gap["Teaching the sender"] == pytest.approx(0.12, abs=0.02)
     assert gap["Knowing the task"] == pytest.approx(0.77, abs=0.02)
+    assert "Teaching one agent" not in markdown  # nobody set out to run it
     assert "Not priced, for want of runs: Paying for bits (team-s5-free against team-s5)" in markdown
     # a variant under other rules is never the contestant of the answer
     assert "best single agent (one agent, S5 memory)" in markdown.split("**")[1]

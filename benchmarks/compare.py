@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.judged_return import judged_return
 from benchmarks.records import Record
 from benchmarks.report import numbers
 from benchmarks.report.__main__ import ReportError, read_folder
@@ -204,15 +205,15 @@ def _summaries(study: Study) -> dict[tuple[str, str], MethodSummary]:
 
 
 def _cell(scenario: str, method: str, first: MethodSummary, second: MethodSummary, study: Study) -> Cell:
-    a, b = (summary.returns.mean(axis=(1, 2)) for summary in (first, second))
+    a, b = (judged_return(scenario, summary.returns).mean(axis=1) for summary in (first, second))
     gap = iqm_difference([b], [a])
     reference = next(s for s in study.scenarios if s.name == scenario).reference
-    scale = reference.mean("oracle") - reference.mean("random") if reference else None
+    scale = reference.judged("oracle") - reference.judged("random") if reference else None
     return Cell(
         scenario,
         method,
-        first.mean.estimate if first.mean else math.nan,
-        second.mean.estimate if second.mean else math.nan,
+        first.judged.estimate if first.judged else math.nan,
+        second.judged.estimate if second.judged else math.nan,
         gap,
         gap.estimate / scale if scale else None,
         (first.runs, second.runs),

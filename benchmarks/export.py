@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from benchmarks.judged_return import judged_return
 from benchmarks.record_store import read_records
 from benchmarks.records import Evaluation, Record, record_key
 from ma_ssm_env.commands import exit_with
@@ -61,7 +62,7 @@ def track(records: Sequence[Record], tracker: Tracker) -> None:
 def marl_eval(records: Sequence[Record]) -> tuple[dict[str, Any], list[str]]:
     """The JSON that marl-eval reads, and what was left out to make it even.
 
-    The metric is the return of an inner episode, averaged over inner episodes. `step_k` are the points of
+    The metric is the return that trials are judged by (`judged_return`). `step_k` are the points of
     the validation curve (marl-eval's training-time evaluations); methods that do not learn have their judged
     return at each. `absolute_metrics` hold the last judged return of every task and trial by mode actions.
     marl-eval takes no commas in names; names in records have none.
@@ -97,11 +98,12 @@ def _steps(by_method: Mapping[str, Record], points: int) -> list[int]:
 
 
 def _one_run(record: Record, steps: Sequence[int]) -> dict[str, Any]:
-    judged = _judged(record).array().mean(2)  # [N tasks, trials]
+    scenario = record.run.scenario
+    judged = judged_return(scenario, _judged(record).array())  # [N tasks, trials]
     run: dict[str, Any] = {}
     for number, step in enumerate(steps):
         curve = record.result.curve
-        value = float(np.mean(curve[number].returns)) if curve else float(judged.mean())
+        value = float(judged_return(scenario, curve[number].returns)) if curve else float(judged.mean())
         run[f"step_{number}"] = {"step_count": step, RETURN: [value]}
     run["absolute_metrics"] = {RETURN: judged.flatten().tolist()}
     return run

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.judged_return import judged_return
 from benchmarks.record_store import read_records
 from benchmarks.records import Record
 from benchmarks.report.methods import methods_by_name
@@ -31,7 +32,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 def returns_table(records: Sequence[Record]) -> str:
-    """Return of an inner episode (mean over all of a trial) at each judged step count, and the score."""
+    """The return that trials are judged by (`judged_return`) at each judged step count, and the score."""
     scenario = records[0].run.scenario
     by_method: dict[str, list[Record]] = defaultdict(list)
     for record in records:
@@ -53,7 +54,7 @@ def returns_table(records: Sequence[Record]) -> str:
         speed = [r.timings.train_steps_per_cpu_s for r in runs if r.timings.train_steps_per_cpu_s]
         rows.append(
             (
-                float(last.mean()),
+                iqm_interval([last.mean(axis=1)]).estimate,
                 f"| {labels[name].label} `{name}` | {len(runs)} | "
                 + " | ".join(cells)
                 + f" | {score} | {f'{actor:,}' if actor else '-'}"
@@ -66,8 +67,8 @@ def returns_table(records: Sequence[Record]) -> str:
     commands = [f"`{command}`" for command in makers(records)]
     lines = [
         f"`{scenario}`, return per inner episode; made by {' and '.join(commands)}"
-        + (f"; blind ceiling {reference.mean('blind'):g}" if reference else "")
-        + (f", oracle {reference.mean('oracle'):.1f}" if reference else "")
+        + (f"; blind ceiling {reference.judged('blind'):g}" if reference else "")
+        + (f", oracle {reference.judged('oracle'):.1f}" if reference else "")
         + ":",
         "",
         "| " + " | ".join(heads) + " |",
@@ -102,11 +103,12 @@ def _told(interval: Interval, places: int) -> str:
 
 
 def _judged(record: Record, count: int) -> np.ndarray:
-    """Mean return of each task [N] at the first evaluation at or past `count` steps (a floor has one)."""
+    """Judged return of each task [N] at the first evaluation at or past `count` steps (a floor has one)."""
     modes = [e for e in record.result.evaluations if e.split == "test" and e.actions == "mode"]
     found = [e for e in modes if e.steps >= count] or modes
-    mean: np.ndarray = min(found, key=lambda e: e.steps).array().mean((1, 2))
-    return mean
+    returns = min(found, key=lambda e: e.steps).array()
+    judged: np.ndarray = judged_return(record.run.scenario, returns).mean(1)
+    return judged
 
 
 def speed_table(path: Path, command: str) -> str:

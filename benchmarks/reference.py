@@ -4,10 +4,11 @@
 
 trains the task-revealed agents and writes `ma_ssm_env/references.json`, by which every score is scaled:
 (return - random) / (oracle - random). The oracle is the best of the task-revealed methods by mean return
-over seeds; an entry says which were tried, with how many seeds, and what the best still gained in the last
-quarter of its budget (a ceiling that still rises is low). A blind ceiling is the best return of a policy
-that is told nothing: computed where it can be, else that of an agent without memory that is trained without
-seeing any reward, which is a lower bound.
+over seeds (of the last inner episode where the reward is delayed, of all elsewhere); an entry says which
+were tried, with how many seeds, and what the best still gained in the last quarter of its budget (a ceiling
+that still rises is low). A blind ceiling is the best return of a policy that is told nothing: computed where
+it can be, else that of an agent without memory that is trained without seeing any reward, which is a lower
+bound.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy as np
 
 import ma_ssm_env
 from baselines.reference import twin_floor
+from benchmarks.judged_return import judged_return
 from benchmarks.record_store import find_record
 from benchmarks.records import Record
 from benchmarks.runner.execute import plan
@@ -91,8 +93,9 @@ def _oracle(records: Sequence[Record]) -> dict[str, Any]:
         last = [e for e in record.result.evaluations if e.actions == "mode"][-1]
         by_method.setdefault(record.run.method, []).append(last.array().mean((0, 1)))
     means = {method: np.mean(values, axis=0) for method, values in by_method.items()}
-    best = max(means, key=lambda method: float(means[method].mean()))
-    per_seed = [float(v.mean()) for v in by_method[best]]
+    scenario = records[0].run.scenario
+    best = max(means, key=lambda method: float(judged_return(scenario, means[method])))
+    per_seed = [float(judged_return(scenario, v)) for v in by_method[best]]
     return {
         "returns": [round(float(x), 3) for x in means[best]],
         "method": best,
@@ -106,7 +109,7 @@ def _last_quarter(records: Sequence[Record]) -> float | None:
     """What the validation return gained over the last quarter of the budget, mean over seeds."""
     gains = []
     for record in records:
-        curve = [float(np.mean(point.returns)) for point in record.result.curve]
+        curve = [float(judged_return(record.run.scenario, point.returns)) for point in record.result.curve]
         if len(curve) >= 4:
             part = len(curve) // 4
             gains.append(np.mean(curve[-part:]) - np.mean(curve[-2 * part : -part]))

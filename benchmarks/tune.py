@@ -1,7 +1,7 @@
 """Search a method's settings with Optuna: `python -m benchmarks.tune --methods sb3-ppo --steps 50000`.
 
 Every method gets the same budget: `--trials` settings, each trained once for `--steps` control steps, judged
-on the `validation` split (10 tasks x 3 trials, mode actions, mean over inner episodes), which no result is
+on the `validation` split (10 tasks x 3 trials, mode actions, judged as results are), which no result is
 computed on. Trial 0 is the method's present settings, so "what tuning gained" is the best trial minus trial
 0 - at the search's own length and on the tasks that were searched on, hence an optimistic figure.
 
@@ -33,6 +33,7 @@ from baselines.off_policy import Algorithm, off_policy_config, train_off_policy
 from baselines.recurrent_ppo import recurrent_ppo_config, train_recurrent_ppo
 from baselines.sb3 import sb3_ppo_config, train_sb3_ppo
 from baselines.training import Hooks
+from benchmarks.judged_return import judged_return
 from benchmarks.runner.software import versions
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
@@ -174,7 +175,7 @@ def search(scenario: str, method: str, trials: int, steps: int, out: Path) -> di
                 split="validation",
                 trials=VALIDATION_TRIALS,
             )
-            value = float(found.returns.mean())
+            value = float(judged_return(scenario, found.returns).mean())
         except FloatingPointError:  # it diverged: the worst that can be
             value = float("-inf")
         trial.set_user_attr("cpu_s", round(time.process_time() - began, 1))

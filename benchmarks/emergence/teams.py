@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.emergence.play import Team
+from benchmarks.judged_return import judged_return
 from benchmarks.record_store import read_records
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.roles import ROLES
@@ -86,7 +87,7 @@ def _returns_of(run: str, scenario: str) -> tuple[NDArray[np.float64], int]:
             if (evaluation.split, evaluation.actions) == ("test", "mode")
             and evaluation.steps == record.result.charged_steps
         ]
-        return np.array([np.mean(e.returns, axis=(1, 2)) for e in judged]), judged[0].steps
+        return np.array([judged_return(scenario, e.returns).mean(1) for e in judged]), judged[0].steps
     network, config, steps = checkpoint.load(run)
     if config.scenario != scenario:
         raise ValueError(
@@ -94,4 +95,4 @@ def _returns_of(run: str, scenario: str) -> tuple[NDArray[np.float64], int]:
         )
     options = {k: v for k, v in config.options.items() if k != "task_source"}
     found = evaluate(scenario, players(network), split="test", **options)
-    return found.returns.mean((1, 2))[None], steps
+    return judged_return(config.scenario, found.returns).mean(1)[None], steps

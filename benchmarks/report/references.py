@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.judged_return import judged_return
 from benchmarks.stats import clearly_apart
 
 
@@ -21,30 +22,33 @@ class Reference:
     """Reference returns of a scenario, one for each inner episode.
 
     Attributes:
+        scenario: Its id.
         random: Returns of random acting.
         oracle: Returns of an agent that is shown the task.
         blind: Best returns that are possible without knowing the task; None where it is not known.
         details: Everything else that the table says: how it was measured.
     """
 
+    scenario: str
     random: tuple[float, ...]
     oracle: tuple[float, ...]
     blind: tuple[float, ...] | None
     details: dict[str, Any] = field(hash=False)
 
-    def mean(self, name: str) -> float:
-        """A reference's return averaged over the inner episodes; NaN where it is not known."""
+    def judged(self, name: str) -> float:
+        """The return that a reference is judged by (`judged_return`); NaN where it is not known."""
         returns = getattr(self, name)
-        return float(np.mean(returns)) if returns is not None else math.nan
+        return float(judged_return(self.scenario, returns)) if returns is not None else math.nan
 
-    def score(self, returns: NDArray[np.float64] | float) -> NDArray[np.float64]:
-        """Normalised score of returns that were averaged over inner episodes."""
-        return (np.asarray(returns) - self.mean("random")) / (self.mean("oracle") - self.mean("random"))
+    def score(self, judged: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """Normalised score of returns that trials are judged by (`judged_return`)."""
+        random, oracle = self.judged("random"), self.judged("oracle")
+        return (np.asarray(judged) - random) / (oracle - random)
 
     @property
     def blind_score(self) -> float:
         """Score of the blind ceiling; NaN where it is not known."""
-        return float(self.score(self.mean("blind")))
+        return float(self.score(self.judged("blind")))
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,8 @@ class ReferenceTable:
             blind = _returns(entry, "blind", inner_episodes) if entry.get("blind") else None
         except (KeyError, TypeError, ValueError) as error:
             return None, f"the reference table's entry for {scenario} cannot be used: {error}"
-        reference = Reference(blind=blind, details=dict(entry), **returns)
-        random, oracle = reference.mean("random"), reference.mean("oracle")
+        reference = Reference(scenario, blind=blind, details=dict(entry), **returns)
+        random, oracle = reference.judged("random"), reference.judged("oracle")
         if not clearly_apart(random, oracle):
             return (
                 None,

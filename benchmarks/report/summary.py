@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.judged_return import judged_return
 from benchmarks.records import Evaluation, Record
 from benchmarks.report.methods import Method, methods_by_name
 from benchmarks.report.references import Reference, ReferenceTable
@@ -127,7 +128,7 @@ def _scenario(
         for key, group in chosen.items()
         if (summary := _method(name, methods[key], group, reference, notes, until)) is not None
     ]
-    summaries.sort(key=lambda m: (m.runs == 0, -(m.mean.estimate if m.mean else 0.0), m.method.name))
+    summaries.sort(key=lambda m: (m.runs == 0, -(m.judged.estimate if m.judged else 0.0), m.method.name))
     return ScenarioSummary(name, inner_episodes, reference, problem, tuple(summaries), tuple(notes))
 
 
@@ -186,8 +187,8 @@ def _method(
         )  # fmt: skip
     returns = np.stack([e.array().mean(axis=1) for _, e in finite])  # [R, N, K]
     curves = score_curves(kept, reference)
-    mean = returns.mean(axis=2)
-    scores = reference.score(mean) if reference else None
+    judged_returns = judged_return(scenario, returns)  # [R, N]
+    scores = reference.score(judged_returns) if reference else None
     key = (scenario, method.name)
     return MethodSummary(
         method=method,
@@ -198,7 +199,7 @@ def _method(
         tasks=finite[0][1].tasks,
         returns=returns,
         episodes=_episode_intervals(returns),
-        mean=iqm_interval([mean.mean(axis=1)]),
+        judged=iqm_interval([judged_returns.mean(axis=1)]),
         score=iqm_interval([scores.mean(axis=1)]) if scores is not None else None,
         run_scores=tuple(scores.mean(axis=1).tolist()) if scores is not None else (),
         episode_scores=_episode_scores(returns, reference),
@@ -240,7 +241,10 @@ def _others(records: Sequence[Record], reference: Reference | None) -> tuple[Oth
     for (split, actions), arrays in sorted(groups.items()):
         same = [a for a in arrays if a.shape == arrays[0].shape]
         returns = np.stack(same)
-        score = iqm_interval([reference.score(returns.mean(axis=(1, 2)))]) if reference else None
+        score = None
+        if reference:
+            judged = judged_return(reference.scenario, returns)  # [R, N]
+            score = iqm_interval([reference.score(judged.mean(axis=1))])
         others.append(OtherEvaluation(split, actions, len(same), _episode_intervals(returns), score))
     return tuple(others)
 
@@ -267,7 +271,7 @@ def score_curves(records: Sequence[Record], reference: Reference | None) -> list
     return [
         (
             np.array([point.steps for point in record.result.curve], dtype=np.float64),
-            reference.score(np.array([np.mean(point.returns) for point in record.result.curve])),
+            reference.score(judged_return(reference.scenario, [p.returns for p in record.result.curve])),
         )
         for record in records
         if record.result.curve

@@ -76,10 +76,10 @@ def limits(study: Study, overlap: Verdict) -> tuple[str, list[str]]:
 
 
 def passed_ceiling(scenario: ScenarioSummary, summary: MethodSummary) -> bool | None:
-    """Whether the interval of the mean return is all above the blind ceiling; None where none is known."""
-    if scenario.reference is None or scenario.reference.blind is None or summary.mean is None:
+    """Whether the interval of the judged return is all above the blind ceiling; None where none is known."""
+    if scenario.reference is None or scenario.reference.blind is None or summary.judged is None:
         return None
-    return summary.mean.low > scenario.reference.mean("blind")
+    return summary.judged.low > scenario.reference.judged("blind")
 
 
 def _answer(main: Difference) -> str:
@@ -240,7 +240,7 @@ def _scenario_limits(scenario: ScenarioSummary) -> list[str]:
     overlapping = [
         f"{a.method.name} and {b.method.name}"
         for a, b in zip(scenario.methods, scenario.methods[1:], strict=False)
-        if a.trained and b.trained and a.mean and b.mean and b.mean.high >= a.mean.low
+        if a.trained and b.trained and a.judged and b.judged and b.judged.high >= a.judged.low
     ]
     if overlapping:
         notes.append(

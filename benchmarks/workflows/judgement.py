@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.judged_return import judged_return
 from benchmarks.metrics.nulls import task_interval
 from benchmarks.records import Record
 from benchmarks.report.__main__ import write_report
@@ -65,13 +66,14 @@ def judge_team(
         online: how the adaptation role goes on learning in test trials.
     """
     record, reference = trained.record, task.reference
+    scenario = record.run.scenario
     rng = np.random.default_rng(0)
     network, config, _ = checkpoint.load(task.folder / CHECKPOINT)
     after = record.result.evaluations[-1].array()
     single = None if alone is None else at_steps(alone, record.result.charged_steps)
-    better = None if single is None else after.mean((1, 2)) - single.array().mean((1, 2))
+    better = None if single is None else _by_task(scenario, after) - _by_task(scenario, single.array())
     steps = np.array([point.steps for point in record.result.curve], dtype=np.float64)
-    values = np.array([np.mean(point.returns) for point in record.result.curve])
+    values = judged_return(scenario, [point.returns for point in record.result.curve] or np.empty((0, 1)))
     scores = None if reference is None or not len(values) else reference.score(values)
     team = players(network)
     assert isinstance(team, Mapping)
@@ -128,7 +130,7 @@ def online_gain(
         evaluate(config.scenario, {**team, **changed}, split="test", trials=TEST_TRIALS, **options)
         for changed in ({}, {"adaptation": adaptive})
     ]
-    gain = (sides[1].returns - sides[0].returns).mean((1, 2))
+    gain = _by_task(config.scenario, sides[1].returns) - _by_task(config.scenario, sides[0].returns)
     return OnlineAdaptation(_interval(gain, rng), dict(Counter(event.kind for event in adaptive.log)))
 
 
@@ -150,7 +152,15 @@ def reference_of(config: TrainConfig, target: float | None) -> Reference | None:
 
 
 def _scored(returns: Array, reference: Reference | None, rng: np.random.Generator) -> Interval | None:
-    return None if reference is None else _interval(reference.score(returns.mean((1, 2))), rng)
+    return (
+        None if reference is None else _interval(reference.score(_by_task(reference.scenario, returns)), rng)
+    )
+
+
+def _by_task(scenario: str, returns: Array) -> Array:
+    """What each task is judged by [N], from returns [N, trials, K]."""
+    judged: Array = judged_return(scenario, returns).mean(1)
+    return judged
 
 
 def _interval(per_task: Array, rng: np.random.Generator) -> Interval:

@@ -25,6 +25,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
+from benchmarks.judged_return import judged_return
 from benchmarks.stats import area_under_curve
 from benchmarks.workflows.collaboration import CollaborativeLearning
 from benchmarks.workflows.judgement import reference_of
@@ -247,7 +248,7 @@ class EmergentOptimization:
         except FloatingPointError:
             return DIVERGED, DIVERGED
         curve = trained.record.result.curve
-        scores = reference.score(np.array([np.mean(point.returns) for point in curve]))
+        scores = reference.score(judged_return(reference.scenario, [point.returns for point in curve]))
         return area_under_curve([point.steps for point in curve], scores), float(scores[-1])
 
     def _outcome(self, study: optuna.Study, scenario: str, budget: int, folder: Path) -> Optimization:

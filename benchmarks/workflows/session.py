@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.judged_return import judged_return
 from benchmarks.record_store import find_record, write_record
 from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timings, record_key
 from benchmarks.report.references import Reference
@@ -246,7 +247,11 @@ def _met(task: Task, point: CurvePoint) -> bool:
 
 
 def _score(task: Task, returns: tuple[float, ...]) -> float | None:
-    return None if task.reference is None else float(task.reference.score(float(np.mean(returns))))
+    return (
+        None
+        if task.reference is None
+        else float(task.reference.score(judged_return(task.reference.scenario, returns)))
+    )
 
 
 def write_json(path: Path, value: Any) -> None:

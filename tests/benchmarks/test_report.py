@@ -461,6 +461,17 @@ def test_the_share_that_the_caveat_names_is_the_measured_one():
             assert abs(measured - float(re.search(r"\d+", verdict._BOOTSTRAP[seeds])[0])) < 2
 
 
+def test_of_a_delayed_scenario_the_last_inner_episode_counts(tmp_path, table):
+    table.write_text(json.dumps({"PointDirDelayed-v0": REFERENCES["PointDir-v0"]}))
+    records = [fake("mono-s5", s, final=(0, 60), scenario="PointDirDelayed-v0") for s in range(3)]
+    records += [fake("mono-mlp", s, final=(55, 40), scenario="PointDirDelayed-v0") for s in range(3)]
+    _, markdown = report(tmp_path, table, records)
+    scores = {name: number(cells["Score (IQM)"]) for name, cells in rows(markdown, "Score (IQM)").items()}
+    assert scores["mono-s5"] == pytest.approx(0.61, abs=0.02)
+    assert scores["mono-mlp"] == pytest.approx(0.41, abs=0.02)
+    assert list(scores).index("mono-s5") < list(scores).index("mono-mlp")
+
+
 def test_another_team_answers_where_there_is_no_s5_team(tmp_path, table):
     records = [fake("team-gru", s, final=(60, 60)) for s in range(3)]
     records += [fake("team-mlp", s, final=(20, 20)) for s in range(3)]

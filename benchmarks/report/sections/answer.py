@@ -91,12 +91,15 @@ def _unscored(study: Study) -> Table:
         for scenario in study.scenarios
         for m in scenario.methods
     ]
-    caption = "No scores: there are no reference values. Return: mean over inner episodes, IQM over seeds."
+    caption = (
+        "No scores: there are no reference values. Return: mean over inner episodes (of the last one where "
+        "the reward is delayed), IQM over seeds."
+    )
     return Table(caption, ("Scenario", "Return", "Seeds"), tuple(rows), compact=True)
 
 
 def _returns(summary: MethodSummary) -> tuple[Cell, Cell]:
-    return interval_cell(summary.mean), Cell(str(summary.runs), value=summary.runs)
+    return interval_cell(summary.judged), Cell(str(summary.runs), value=summary.runs)
 
 
 def _contrasts(contrasts: Sequence[Difference]) -> str:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from benchmarks.judged_return import judged_by_last, judged_return
 from benchmarks.report import numbers
 from benchmarks.report.chart import Drawing, Level, Series, line_chart
 from benchmarks.report.comparison import Curve, ranking, score_curve, scored, shown_first
@@ -87,14 +88,18 @@ def score_figure(report: Report) -> Drawing | None:
 
 def return_figure(scenario: ScenarioSummary) -> Drawing | None:
     """Validation return of a scenario against charged steps; None where no method has a curve."""
-    found = [(s, *curve) for s in scenario.methods if s.trained and (curve := _common(s)) is not None]
+    found = [
+        (s, *curve)
+        for s in scenario.methods
+        if s.trained and (curve := _common(scenario.name, s)) is not None
+    ]
     if not found:
         return None
     end = max(float(steps[-1]) for _, steps, _ in found)
     levels = []
     if scenario.reference is not None:
         for name, label in (("oracle", "oracle"), ("blind", "blind ceiling"), ("random", "random")):
-            value = scenario.reference.mean(name)
+            value = scenario.reference.judged(name)
             if math.isfinite(value):
                 levels.append(Level(label, ((0.0, end, value),)))
     series = [
@@ -117,7 +122,9 @@ def return_figure(scenario: ScenarioSummary) -> Drawing | None:
     svg = line_chart(
         series,
         x_label="control steps charged",
-        y_label="mean return of an inner episode",
+        y_label="return of the last inner episode"
+        if judged_by_last(scenario.name)
+        else "mean return of an inner episode",
         levels=levels,
         x_text=lambda x: numbers.steps(x) if x else "0",
         x_domain=(0.0, end * 1.01),
@@ -144,9 +151,11 @@ def _series(curve: Curve, share: bool) -> Series:
     )
 
 
-def _common(summary: MethodSummary) -> tuple[list[int], np.ndarray] | None:
-    """Mean return over inner episodes at the steps that all seeds share: (steps, [R, steps])."""
-    found = [{p.steps: float(np.mean(p.returns)) for p in r.result.curve} for r in summary.records]
+def _common(scenario: str, summary: MethodSummary) -> tuple[list[int], np.ndarray] | None:
+    """Return that trials are judged by, at the steps that all seeds share: (steps, [R, steps])."""
+    found = [
+        {p.steps: float(judged_return(scenario, p.returns)) for p in r.result.curve} for r in summary.records
+    ]
     steps = sorted(set.intersection(*(set(curve) for curve in found))) if found else []
     returns = np.array([[curve[s] for s in steps] for curve in found])
     finite = np.isfinite(returns).all(axis=0) if steps else np.empty(0, dtype=bool)

@@ -42,7 +42,7 @@ def scenarios(report: Report) -> Fragment | None:
 
 
 def main_table(scenario: ScenarioSummary) -> Table:
-    """Methods and references by mean return, best first."""
+    """Methods and references by the return that they are judged by, best first."""
     trained = [m for m in scenario.methods if m.runs]
     seeds = sorted({m.runs for m in trained if m.trained})
     tasks = sorted({m.returns.shape[1] for m in trained})
@@ -55,7 +55,7 @@ def main_table(scenario: ScenarioSummary) -> Table:
         "is usual in papers."
     )
     heads = [f"Return, ep. {k + 1}" for k in range(scenario.inner_episodes)]
-    rows = [(m.mean.estimate if m.mean else -math.inf, 1, _row(m, scenario)) for m in scenario.methods]
+    rows = [(m.judged.estimate if m.judged else -math.inf, 1, _row(m, scenario)) for m in scenario.methods]
     rows += [(value, 0, row) for value, row in _reference_rows(scenario)]
     rows.sort(key=lambda item: (-item[0], item[1]))
     columns = (*heads, "Score (IQM)", "Score (bootstrap)", "Seeds")
@@ -86,11 +86,11 @@ def _reference_rows(scenario: ScenarioSummary) -> list[tuple[float, Row]]:
         returns = getattr(scenario.reference, name)
         if returns is None:
             continue
-        mean = scenario.reference.mean(name)
-        score = float(scenario.reference.score(mean))
+        judged = scenario.reference.judged(name)
+        score = float(scenario.reference.score(judged))
         cells = [Cell(numbers.decimal(value), value=value) for value in returns]
         cells.append(Cell(numbers.decimal(score, places=2), value=score))
-        rows.append((mean, Row(name, label, (*cells, Cell(numbers.DASH), Cell(numbers.DASH)))))
+        rows.append((judged, Row(name, label, (*cells, Cell(numbers.DASH), Cell(numbers.DASH)))))
     return rows
 
 

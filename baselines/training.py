@@ -102,6 +102,9 @@ def train_model(
         seed_worlds: gives the model's worlds their seeds.
         hooks: what to do on the way.
         agents: transitions that SB3 counts for one control step.
+
+    Raises:
+        FloatingPointError: the model's parameters are no longer finite.
     """
     with kept_global_streams():
         model = build()
@@ -109,9 +112,23 @@ def train_model(
             load_state(model, hooks.kept)
         else:
             seed_worlds(model)
-        model.learn(
-            total_steps * agents - model.num_timesteps,
-            callback=_Boundaries(hooks, policy_of, agents),
-            reset_num_timesteps=hooks.kept is None,
-        )
+        try:
+            model.learn(
+                total_steps * agents - model.num_timesteps,
+                callback=_Boundaries(hooks, policy_of, agents),
+                reset_num_timesteps=hooks.kept is None,
+            )
+        except ValueError as error:  # what torch's distributions and our environments say to a NaN
+            _check_finite(model, error)
+            raise
+        _check_finite(model, None)
     return model
+
+
+def _check_finite(model: BaseAlgorithm, error: ValueError | None) -> None:
+    strange = [name for name, value in model.policy.state_dict().items() if not value.isfinite().all()]
+    if strange:
+        raise FloatingPointError(
+            f"{type(model).__name__} diverged by {model.num_timesteps} steps: {', '.join(strange)} are not "
+            "finite; a smaller learning rate may help"
+        ) from error

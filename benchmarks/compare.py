@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.configurations import without_seed
 from benchmarks.judged_return import judged_return
 from benchmarks.records import Record
 from benchmarks.report import numbers
 from benchmarks.report.__main__ import ReportError, read_folder
 from benchmarks.report.references import ReferenceTable, default_path, read_references
 from benchmarks.report.study import MethodSummary, Study
-from benchmarks.report.summary import summarise, without_seed
+from benchmarks.report.summary import summarise
 from benchmarks.stats import Interval, difference_p_value, iqm_difference
 from ma_ssm_env.commands import exit_with
 
@@ -85,12 +86,14 @@ class Comparison:
         only_first: (scenario, method) of A alone.
         only_second: (scenario, method) of B alone.
         settings: What differs in settings, versions and hosts, a line each.
+        notes: Which records of a folder were left out, and why, a line each.
     """
 
     cells: tuple[Cell, ...]
     only_first: tuple[tuple[str, str], ...]
     only_second: tuple[tuple[str, str], ...]
     settings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -129,12 +132,21 @@ def compare(first: Sequence[Record], second: Sequence[Record], table: ReferenceT
     studies = summarise(first, table), summarise(second, table)
     found = [_summaries(study) for study in studies]
     common = [key for key in found[0] if key in found[1]]
-    cells = [_cell(*key, found[0][key], found[1][key], studies[0]) for key in common]
+    notes = [
+        {(s.name, note) for s in study.scenarios for note in s.notes} for study in studies
+    ]  # of records that were left out
+    left_out = {(name, note.partition(":")[0]) for side in notes for name, note in side}
+    cells = [_cell(*key, found[0][key], found[1][key], studies[0], key not in left_out) for key in common]
     return Comparison(
         cells=tuple(_corrected(cells)),
         only_first=tuple(key for key in found[0] if key not in found[1]),
         only_second=tuple(key for key in found[1] if key not in found[0]),
         settings=tuple(_settings(first, second, common, found)),
+        notes=tuple(
+            f"{side}, {name}: {note}"
+            for side, said in zip("AB", notes, strict=True)
+            for name, note in sorted(said)
+        ),
     )
 
 
@@ -173,6 +185,7 @@ def text(comparison: Comparison, names: tuple[str, str]) -> str:
     lines += [f"asked for differently: {line}" for line in comparison.settings] or [
         "settings, versions and hosts: the same"
     ]
+    lines += [f"left out: {note}" for note in comparison.notes]
     return "\n".join(lines)
 
 
@@ -204,7 +217,9 @@ def _summaries(study: Study) -> dict[tuple[str, str], MethodSummary]:
     return {(s.name, m.method.name): m for s in study.scenarios for m in s.methods if m.runs}
 
 
-def _cell(scenario: str, method: str, first: MethodSummary, second: MethodSummary, study: Study) -> Cell:
+def _cell(
+    scenario: str, method: str, first: MethodSummary, second: MethodSummary, study: Study, whole: bool
+) -> Cell:
     a, b = (judged_return(scenario, summary.returns).mean(axis=1) for summary in (first, second))
     gap = iqm_difference([b], [a])
     reference = next(s for s in study.scenarios if s.name == scenario).reference
@@ -219,7 +234,7 @@ def _cell(scenario: str, method: str, first: MethodSummary, second: MethodSummar
         (first.runs, second.runs),
         difference_p_value([b], [a]),
         math.nan,
-        _identical(first, second),
+        whole and _identical(first, second),
     )
 
 
@@ -311,6 +326,7 @@ def _json(comparison: Comparison) -> dict[str, Any]:
         "only_first": comparison.only_first,
         "only_second": comparison.only_second,
         "settings": comparison.settings,
+        "notes": comparison.notes,
     }
     return dict(_finite(whole))
 

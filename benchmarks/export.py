@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from benchmarks.configurations import distinct, one_configuration
 from benchmarks.judged_return import judged_return
 from benchmarks.record_store import read_records
 from benchmarks.records import Evaluation, Record, record_key
@@ -69,9 +70,15 @@ def marl_eval(records: Sequence[Record]) -> tuple[dict[str, Any], list[str]]:
     """
     methods = sorted({record.run.method for record in records})
     found: dict[tuple[str, int], dict[str, Record]] = {}
-    for record in records:
-        found.setdefault((record.run.scenario, record.run.seed), {})[record.run.method] = record
     left_out: list[str] = []
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in distinct(records):
+        groups.setdefault((record.run.scenario, record.run.method), []).append(record)
+    for (scenario, method), group in groups.items():
+        kept, note = one_configuration(method, group)
+        left_out += [f"{scenario}: {note}"] if note else []
+        for record in kept:
+            found.setdefault((scenario, record.run.seed), {})[method] = record
     data: dict[str, Any] = {}
     for (scenario, seed), by_method in sorted(found.items()):
         missing = [method for method in methods if method not in by_method]

@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.judged_return import judged_return
 from benchmarks.record_store import read_records
-from benchmarks.records import Record
+from benchmarks.records import Evaluation, Record
 from benchmarks.report.methods import methods_by_name
 from benchmarks.report.references import default_path, read_references
 from benchmarks.run import suite_of
@@ -103,12 +103,17 @@ def _told(interval: Interval, places: int) -> str:
 
 
 def _judged(record: Record, count: int) -> np.ndarray:
-    """Judged return of each task [N] at the first evaluation at or past `count` steps (a floor has one)."""
+    """Judged return of each task [N] at the first evaluation at or past `count` steps of a run."""
     modes = [e for e in record.result.evaluations if e.split == "test" and e.actions == "mode"]
-    found = [e for e in modes if e.steps >= count] or modes
-    returns = min(found, key=lambda e: e.steps).array()
+    found = [e for e in modes if e.steps >= count]
+    # A shorter run, or a floor, has its last one everywhere.
+    returns = (min(found, key=_steps) if found else max(modes, key=_steps)).array()
     judged: np.ndarray = judged_return(record.run.scenario, returns).mean(1)
     return judged
+
+
+def _steps(evaluation: Evaluation) -> int:
+    return evaluation.steps
 
 
 def speed_table(path: Path, command: str) -> str:

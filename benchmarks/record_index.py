@@ -58,9 +58,13 @@ def read_index(directory: str | os.PathLike[str]) -> dict[str, Entry]:
     folder = Path(directory)
     try:
         with os.scandir(folder / "records") as files:
-            there = {f.name[:-5]: f.stat() for f in files if f.name.endswith(".json") and f.name[0] != "."}
+            named = [f for f in files if f.name.endswith(".json") and f.name[0] != "."]
     except FileNotFoundError:
         return {}
+    there = {}
+    for file in named:
+        with contextlib.suppress(FileNotFoundError):  # moved by another reader in the meantime
+            there[file.name[:-5]] = file.stat()
     known = _load(folder / INDEX)
     entries: dict[str, Entry] = {}
     for key in sorted(there):

@@ -187,20 +187,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if strange:
         print(f"error: --oracles {strange[0]}: it is not shown the task", file=sys.stderr)
         return 2
-    table = json.loads(TABLE.read_text()) if TABLE.exists() else {}
+    given.oracles = list(dict.fromkeys(given.oracles))
     command = f"python -m benchmarks.reference --out {shown_path(given.out)}"
     command += f" --seeds {given.seeds}" if given.seeds != SEEDS else ""
     command += f" --oracles {' '.join(given.oracles)}" if tuple(given.oracles) != ORACLES else ""
     for scenario in given.scenarios:
         try:
-            table[scenario] = measure(
-                scenario, given.out, given.jobs, command, tuple(given.oracles), given.seeds
-            )
+            entry = measure(scenario, given.out, given.jobs, command, tuple(given.oracles), given.seeds)
         except RuntimeError as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
-        replace_file(TABLE, json.dumps(table, indent=1) + "\n")
-        print(f"{scenario}: {json.dumps(table[scenario]['oracle'])}")
+        # Read now, after the hours: another process may have measured another scenario.
+        table = json.loads(TABLE.read_text()) if TABLE.exists() else {}
+        replace_file(TABLE, json.dumps(table | {scenario: entry}, indent=1) + "\n")
+        print(f"{scenario}: {json.dumps(entry['oracle'])}")
     return 0
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.configurations import one_configuration
 from benchmarks.emergence.play import Team
 from benchmarks.judged_return import judged_return
 from benchmarks.record_store import read_records
@@ -80,6 +81,9 @@ def _returns_of(run: str, scenario: str) -> tuple[NDArray[np.float64], int]:
         records = [r for r in read_records(folder) if (r.run.method, r.run.scenario) == (method, scenario)]
         if not records:
             raise ValueError(f"{run}: no records of {method} on {scenario} in {folder}/records")
+        records, note = one_configuration(method, records)
+        if note is not None:
+            raise ValueError(f"{folder}/records: {note} Name a folder that holds one configuration")
         judged = [
             evaluation
             for record in records

@@ -189,11 +189,12 @@ def price_list(study: Study) -> tuple[list[PricedItem], list[str]]:
     core = team.split("-")[1] if "-" in team else "s5"
     names = {m.method.name for s in study.scenarios for m in s.methods if m.runs}
     matched = f"mono-{core}-matched" if f"mono-{core}-matched" in names else f"mono-{core}"
-    handicapped = f"mono-{core}-handicapped"
+    plain, handicapped = f"mono-{core}", f"mono-{core}-handicapped"
+    parted = (team, matched, plain, handicapped)
     items, missing = [], []
-    for what, first, second, reading in _contrasts(team, core, matched, handicapped, names):
-        parts = {first, second} <= {team, matched, handicapped} and handicapped in names
-        beside = (team, matched, handicapped) if parts else ()
+    for what, first, second, reading in _contrasts(team, core, matched, plain, handicapped, names):
+        parts = {first, second} <= set(parted) and handicapped in names
+        beside = parted if parts else ()
         difference = score_difference(study, first, second, beside)
         if difference is None:
             missing.append(
@@ -205,11 +206,16 @@ def price_list(study: Study) -> tuple[list[PricedItem], list[str]]:
 
 
 def _contrasts(
-    team: str, core: str, matched: str, handicapped: str, names: Container[str]
+    team: str, core: str, matched: str, plain: str, handicapped: str, names: Container[str]
 ) -> list[tuple[str, str, str, str]]:
     """(what is bought, the method with it, the one without it, how to read that)."""
-    plain = "mono-mlp-plain-critic" if "mono-mlp-plain-critic" in names else "mono-mlp"
-    critic = "no memory" + (", no privileged critic" if plain != "mono-mlp" else "")
+    alike = "mono-mlp-plain-critic" in names
+    ours = "mono-mlp-plain-critic" if alike else "mono-mlp"
+    what_ours = "Our PPO instead of SB3's" if alike else "Our PPO and its privileged critic instead of SB3's"
+    critic = "no memory, no privileged critic" if alike else "no memory; SB3's critic is not shown the task"
+    wider = []
+    if matched != plain:  # the handicapped agent has the plain one's width
+        wider = [("... of which the parameters", matched, plain, "as many as the team has, minus fewer")]
     roles = [
         (
             f"Having {role}",
@@ -227,7 +233,8 @@ def _contrasts(
     ]
     return [
         ("Deciding apart: the price of decentralisation", matched, team, "one agent, minus the team"),
-        ("... of which the channel", matched, handicapped, "one agent, minus it behind the team's channel"),
+        *wider,
+        ("... of which the channel", plain, handicapped, "one agent, minus it behind the team's channel"),
         ("... of which the split", handicapped, team, "one agent behind the channel, minus the team"),
         ("Being told instead of sensing", f"{team}-full", team, "every role sees everything, minus the team"),
         ("The messages", team, f"{team}-muted", "the team, minus the same with its belief muted"),
@@ -242,7 +249,7 @@ def _contrasts(
         ("A scratchpad", "mono-mlp-scratchpad", "mono-mlp", "with a scratchpad, minus without"),
         ("A learned curriculum", f"{team}-curriculum", team, "tasks by a role that learns, minus drawn ones"),
         ("A scripted curriculum", f"{team}-alp-gmm", team, "tasks by ALP-GMM, minus drawn ones"),
-        ("Our PPO instead of SB3's", plain, "sb3-ppo", f"the same inputs, {critic}"),
+        (what_ours, ours, "sb3-ppo", f"the same inputs, {critic}"),
         ("Knowing the task", "sb3-ppo-oracle", "sb3-ppo", "shown the task, minus not shown"),
     ]
 

@@ -126,7 +126,7 @@ _CHANGES = {
     "stack": "a stack of past observations",
     "infer-task": "taught in training to tell the task",
 }
-_OTHER_RULES = {"full", "handicapped", "scratchpad", "free", "trust", "without", "blind"}
+_OTHER_RULES = {"full", "handicapped", "scratchpad", "free", "trust", "without", "blind", "infer"}
 
 
 def methods_by_name(names: Iterable[str]) -> dict[str, Method]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.configurations import distinct, one_configuration
 from benchmarks.judged_return import judged_return
 from benchmarks.records import Evaluation, Record
 from benchmarks.report.methods import Method, methods_by_name
@@ -41,10 +40,11 @@ def summarise(
     """Summarise the records of one folder.
 
     Args:
-        records: The folder's records.
+        records: The folder's records; a run that is there twice counts once.
         table: The reference values.
         methods: The page's methods, if they are shared with another study.
     """
+    records = distinct(records)
     methods = methods or methods_by_name(record.run.method for record in records)
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in records:
@@ -99,13 +99,6 @@ def best_single(study: Study, beside: str) -> str | None:
     return max(scores, key=lambda name: (len(scores[name]), np.mean(scores[name])))
 
 
-def without_seed(value: Any) -> Any:
-    """A configuration without its seeds: what the runs of one method have in common."""
-    if isinstance(value, dict):
-        return {k: without_seed(v) for k, v in value.items() if k != "seed"}
-    return [without_seed(v) for v in value] if isinstance(value, list) else value
-
-
 def _scenario(
     name: str, records: Sequence[Record], table: ReferenceTable, methods: dict[str, Method]
 ) -> ScenarioSummary:
@@ -120,7 +113,10 @@ def _scenario(
             )
             continue
         by_method[record.run.method].append(record)
-    chosen = {key: _one_configuration(key, group, notes) for key, group in by_method.items()}
+    chosen = {}
+    for key, group in by_method.items():
+        chosen[key], note = one_configuration(key, group)
+        notes += [note] if note else []
     ends = [r.result.curve[-1].steps for group in chosen.values() for r in group if r.result.curve]
     until = float(min(ends, default=0))
     summaries = [
@@ -130,25 +126,6 @@ def _scenario(
     ]
     summaries.sort(key=lambda m: (m.runs == 0, -(m.judged.estimate if m.judged else 0.0), m.method.name))
     return ScenarioSummary(name, inner_episodes, reference, problem, tuple(summaries), tuple(notes))
-
-
-def _one_configuration(method: str, records: Sequence[Record], notes: list[str]) -> list[Record]:
-    """Runs that differ in more than the seed are not repetitions: keep the largest group, then the latest."""
-    groups: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        run = record.run
-        groups[json.dumps([run.budget, run.code, without_seed(run.configuration)], sort_keys=True)].append(
-            record
-        )
-    kept = max(groups.values(), key=lambda group: (len(group), max(r.timings.finished for r in group)))
-    if len(groups) > 1:
-        notes.append(
-            f"{method}: {len(records)} records of {len(groups)} different configurations, budgets or code "
-            "versions; "
-            f"shown are the {len(kept)} of the largest group (budget {kept[0].run.budget:,}, "
-            f"code {kept[0].run.code}), the others are left out."
-        )
-    return sorted(kept, key=lambda record: record.run.seed)
 
 
 def _method(

@@ -80,6 +80,10 @@ class Suite:
             values: object = getattr(self, name)
             if not isinstance(values, list | tuple) or not values:
                 raise ValueError(f"{name}={values!r}: a list of at least one is expected")
+            kind = int if name == "judged" else str
+            for value in values:
+                if not isinstance(value, kind):
+                    raise ValueError(f"{name}: {value!r} is no {'text' if kind is str else 'whole number'}")
             if len(set(values)) < len(values):
                 raise ValueError(f"{name}: {next(v for v in values if values.count(v) > 1)!r} is there twice")
             object.__setattr__(self, name, tuple(values))

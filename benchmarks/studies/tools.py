@@ -254,16 +254,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {unknown[0]!r}: one of {', '.join((*STUDIES, 'table'))} is expected", file=sys.stderr)
         return 2
     torch.set_num_threads(1)
-    known = json.loads(given.out.read_text()) if given.out.exists() else {"rows": []}
+    known = _known(given.out)
     if given.what != ["table"]:
         for name in given.what or STUDIES:
             if name in STUDIES:
+                found = STUDIES[name]()
+                known = _known(given.out)  # now: another process may have written others' rows
                 kept = [row for row in known["rows"] if row["tool"] != name]
-                rows = sorted(kept + STUDIES[name](), key=lambda row: list(STUDIES).index(row["tool"]))
+                rows = sorted(kept + found, key=lambda row: list(STUDIES).index(row["tool"]))
                 known = {"host": host(), "versions": versions(), "rows": rows}
                 write_json(given.out, known)
     print(table(known["rows"]), end="")
     return 0
+
+
+def _known(path: Path) -> dict[str, Any]:
+    known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"rows": []}
+    return known
 
 
 if __name__ == "__main__":

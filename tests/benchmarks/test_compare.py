@@ -118,3 +118,14 @@ def test_command_line(tmp_path, capsys):
     assert "Nothing to compare" in capsys.readouterr().out
     assert main([paths["a"], paths["none"]]) == 2
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_a_folder_of_two_configurations_is_not_called_identical():
+    other = folder([900.0, 901.0], setting=3)
+    found = compare(folder(A), folder(A) + other, TABLE)
+    assert not found.cells[0].identical
+    assert "identical" not in found.sentence
+    assert any(
+        "left out: B, PointDir-v0: team-s5: 5 records" in line
+        for line in text(found, ("a", "b")).splitlines()
+    )

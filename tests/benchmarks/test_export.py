@@ -1,5 +1,6 @@
 """Exports: the schema that marl-eval reads, even by construction; rows; what a tracker is told."""
 
+import dataclasses
 import json
 import sys
 
@@ -111,3 +112,12 @@ def test_parquet_is_read_back(tmp_path):
     write_record(tmp_path, record("a", 0))
     assert main([str(tmp_path), "--parquet", str(tmp_path / "x.parquet")]) == 0
     assert parquet.read_table(tmp_path / "x.parquet").to_pylist() == list(rows([record("a", 0)]))
+
+
+def test_runs_of_another_configuration_are_left_out_and_said_to_be():
+    kept = [record("mono-s5", seed) for seed in range(2)]
+    odd = record("mono-s5", 0, base=100.0)
+    odd = dataclasses.replace(odd, run=dataclasses.replace(odd.run, budget=odd.run.budget * 3))
+    data, left_out = marl_eval([*kept, odd])
+    assert data == marl_eval(kept)[0]
+    assert any("2 different configurations" in line for line in left_out)

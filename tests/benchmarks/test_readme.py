@@ -65,3 +65,12 @@ def test_the_ten_line_example_runs():
     assert code
     short = code[1].replace('"HalfCheetahVel-v0", 256', '"HalfCheetahVel-v0", 4')
     exec(compile(short, "README.md", "exec"), {})
+
+
+def test_a_run_with_a_smaller_budget_shows_its_last_evaluation():
+    record = next(one for one in read_records(readme.RESULTS / "demo") if one.run.method == "mono-s5")
+    short = [one for one in record.result.evaluations if one.steps < 700_000]
+    assert len(short) > 1
+    cut = dataclasses.replace(record, result=dataclasses.replace(record.result, evaluations=tuple(short)))
+    last = max((one for one in short if one.actions == "mode"), key=lambda one: one.steps)
+    assert readme._judged(cut, 1_000_000) == pytest.approx(last.array().mean((1, 2)))

@@ -106,3 +106,8 @@ def test_the_scale_study_counts_and_summarises(tmp_path, capsys):
     assert report(summary) == (tmp_path / "summary.md").read_text()
     assert main(["--records", "1", "--out", str(tmp_path)]) == 2
     assert main(["--records", "0", "--out", str(tmp_path / "x")]) == 2
+
+
+def test_a_file_that_is_gone_takes_no_other_with_it(store):
+    (store / "records" / "gone--mono-s5--seed0--abc.json").symlink_to(store / "nowhere.json")
+    assert len(read_index(store)) == COUNT

@@ -19,7 +19,9 @@ from benchmarks.report import page, scale, verdict
 from benchmarks.report.__main__ import main, write_report
 from benchmarks.report.fragment import Fragment
 from benchmarks.report.methods import methods_by_name
+from benchmarks.report.references import ReferenceTable
 from benchmarks.report.sections.films import MOST_BYTES
+from benchmarks.report.summary import summarise
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
@@ -459,6 +461,30 @@ def test_the_share_that_the_caveat_names_is_the_measured_one():
             )
             measured = float(line.split("|")[3 + coverage.SEEDS.index(seeds)].split("%")[0])
             assert abs(measured - float(re.search(r"\d+", verdict._BOOTSTRAP[seeds])[0])) < 2
+
+
+def test_a_run_that_is_there_twice_counts_once():
+    records = [fake("mono-s5", seed) for seed in range(3)]
+    one, two = (summarise(some, ReferenceTable({})) for some in (records, records + records[:2]))
+    assert one.scenarios[0].methods[0].judged == two.scenarios[0].methods[0].judged
+    assert two.scenarios[0].methods[0].runs == 3
+
+
+def test_an_agent_that_was_taught_the_task_is_not_the_best_single_agent(tmp_path, table):
+    records = all_methods() + [fake("mono-s5-infer-task", s, final=(95, 95)) for s in range(3)]
+    _, markdown = report(tmp_path, table, records)
+    assert "best single agent (one agent, S5 memory)" in markdown.split("**")[1]
+
+
+def test_a_wider_agent_does_not_charge_its_width_to_the_channel(tmp_path, table):
+    records = all_methods() + [fake("mono-s5-handicapped", s, final=(30, 40)) for s in range(3)]
+    records += [fake("mono-s5-matched", s, final=(60, 80)) for s in range(3)]
+    _, markdown = report(tmp_path, table, records)
+    gap = {name: number(cells["Difference"]) for name, cells in rows(markdown, "p").items()}
+    assert gap["... of which the parameters"] == pytest.approx(0.20, abs=0.02)
+    assert gap["... of which the channel"] == pytest.approx(0.15, abs=0.02)
+    parts = sum(gap[f"... of which the {part}"] for part in ("parameters", "channel", "split"))
+    assert parts == pytest.approx(gap["Deciding apart: the price of decentralisation"], abs=0.02)
 
 
 def test_of_a_delayed_scenario_the_last_inner_episode_counts(tmp_path, table):

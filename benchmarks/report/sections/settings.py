@@ -6,9 +6,9 @@ import json
 from collections import Counter
 from html import escape
 
+from benchmarks.configurations import without_seed
 from benchmarks.report.fragment import Fragment, Report
 from benchmarks.report.study import Study
-from benchmarks.report.summary import without_seed
 
 
 def settings(report: Report) -> Fragment:

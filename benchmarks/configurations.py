@@ -1,0 +1,55 @@
+"""Records that repeat each other: equal but for the seed."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from benchmarks.records import Record, record_key
+
+
+def without_seed(value: Any) -> Any:
+    """A configuration without its seeds: what the runs of one method have in common."""
+    if isinstance(value, dict):
+        return {k: without_seed(v) for k, v in value.items() if k != "seed"}
+    return [without_seed(v) for v in value] if isinstance(value, list) else value
+
+
+def distinct(records: Iterable[Record]) -> list[Record]:
+    """Each run once, the latest record of it: two folders may hold the same run."""
+    found: dict[str, Record] = {}
+    for record in records:
+        key = record_key(record.run)
+        if key not in found or found[key].timings.finished <= record.timings.finished:
+            found[key] = record
+    return list(found.values())
+
+
+def one_configuration(method: str, records: Sequence[Record]) -> tuple[list[Record], str | None]:
+    """The records that count as repetitions, by seed, and what is to be said of the others.
+
+    Runs that differ in more than the seed are not repetitions: the largest group is kept, of equal ones the
+    latest.
+
+    Args:
+        method: their name.
+        records: of one method on one scenario; not empty.
+    """
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        run = record.run
+        groups[json.dumps([run.budget, run.code, without_seed(run.configuration)], sort_keys=True)].append(
+            record
+        )
+    kept = max(groups.values(), key=lambda group: (len(group), max(r.timings.finished for r in group)))
+    note = None
+    if len(groups) > 1:
+        note = (
+            f"{method}: {len(records)} records of {len(groups)} different configurations, budgets or code "
+            "versions; "
+            f"shown are the {len(kept)} of the largest group (budget {kept[0].run.budget:,}, "
+            f"code {kept[0].run.code}), the others are left out."
+        )
+    return sorted(kept, key=lambda record: record.run.seed), note

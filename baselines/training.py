@@ -129,6 +129,6 @@ def _check_finite(model: BaseAlgorithm, error: ValueError | None) -> None:
     strange = [name for name, value in model.policy.state_dict().items() if not value.isfinite().all()]
     if strange:
         raise FloatingPointError(
-            f"{type(model).__name__} diverged by {model.num_timesteps} steps: {', '.join(strange)} are not "
-            "finite; a smaller learning rate may help"
+            f"{type(model).__name__} diverged by {model.num_timesteps} steps: {len(strange)} of its tensors "
+            f"are not finite, {strange[0]} the first; a smaller learning rate may help"
         ) from error

@@ -156,6 +156,11 @@ def test_statistics_of_a_checkpoint_are_frozen() -> None:
     np.testing.assert_array_equal(late.mean, run.normaliser.obs_rms.mean)
 
 
+def test_divergence_is_said_to_be_one() -> None:
+    with pytest.raises(FloatingPointError, match=r"PPO diverged by .* steps: .* not finite"):
+        train_sb3_ppo("PointDir-v0", 0, 6400, sb3_ppo_config("PointDir-v0", learning_rate=1e30), world_seed=0)
+
+
 def test_parameters_are_counted() -> None:
     run = trained(total=64)
     inputs, width, torques = 8, 8, 2

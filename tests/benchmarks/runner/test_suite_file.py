@@ -57,6 +57,7 @@ def test_budgets_by_kind_and_by_method(tmp_path):
         ("[100_000, 300_000]", "[300_000, 100_000]", 7, "judged=[300000, 100000]: rising"),
         ("[100_000, 300_000]", "[100_000, 400_000]", 7, "judged=[100000, 400000]: rising"),
         ("[100_000, 300_000]", "300_000", 7, "judged=300000: a list is expected"),
+        ("[100_000, 300_000]", '["late"]', 7, "judged: 'late' is no whole number"),
         ("off-policy = 50", "of-policy = 50", 9, "budgets: 'of-policy' is no method"),
         ("seeds = 5", "seeds = = 5", 5, "no TOML"),
         ("seeds = 5\n", "", 1, "without 'seeds'"),

@@ -25,7 +25,7 @@ demo: setup ## the same on HalfCheetahVel-v0, 5 seeds x 1M steps, in runs/demo: 
 	$(PY) -m benchmarks.report runs/demo
 
 test: setup ## the fast tests
-	$(PY) -m pytest -n 2 -m "not slow"
+	$(PY) -m pytest -n 2 -rs -m "not slow"
 
 test-all: setup ## all tests
 	$(PY) -m pytest -n 2

@@ -132,20 +132,17 @@ def compare(first: Sequence[Record], second: Sequence[Record], table: ReferenceT
     studies = summarise(first, table), summarise(second, table)
     found = [_summaries(study) for study in studies]
     common = [key for key in found[0] if key in found[1]]
-    notes = [
-        {(s.name, note) for s in study.scenarios for note in s.notes} for study in studies
-    ]  # of records that were left out
-    left_out = {(name, note.partition(":")[0]) for side in notes for name, note in side}
-    cells = [_cell(*key, found[0][key], found[1][key], studies[0], key not in left_out) for key in common]
+    cells = [_cell(*key, found[0][key], found[1][key], studies) for key in common]
     return Comparison(
         cells=tuple(_corrected(cells)),
         only_first=tuple(key for key in found[0] if key not in found[1]),
         only_second=tuple(key for key in found[1] if key not in found[0]),
         settings=tuple(_settings(first, second, common, found)),
         notes=tuple(
-            f"{side}, {name}: {note}"
-            for side, said in zip("AB", notes, strict=True)
-            for name, note in sorted(said)
+            f"{side}, {scenario.name}: {note}"
+            for side, study in zip("AB", studies, strict=True)
+            for scenario in study.scenarios
+            for note in scenario.notes
         ),
     )
 
@@ -218,11 +215,11 @@ def _summaries(study: Study) -> dict[tuple[str, str], MethodSummary]:
 
 
 def _cell(
-    scenario: str, method: str, first: MethodSummary, second: MethodSummary, study: Study, whole: bool
+    scenario: str, method: str, first: MethodSummary, second: MethodSummary, studies: tuple[Study, Study]
 ) -> Cell:
     a, b = (judged_return(scenario, summary.returns).mean(axis=1) for summary in (first, second))
     gap = iqm_difference([b], [a])
-    reference = next(s for s in study.scenarios if s.name == scenario).reference
+    reference = next(s for s in studies[0].scenarios if s.name == scenario).reference
     scale = reference.judged("oracle") - reference.judged("random") if reference else None
     return Cell(
         scenario,
@@ -234,7 +231,11 @@ def _cell(
         (first.runs, second.runs),
         difference_p_value([b], [a]),
         math.nan,
-        whole and _identical(first, second),
+        _identical(first, second)
+        and all(
+            summary.runs == sum((r.run.scenario, r.run.method) == (scenario, method) for r in study.records)
+            for summary, study in zip((first, second), studies, strict=True)
+        ),
     )
 
 

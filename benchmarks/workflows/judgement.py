@@ -152,9 +152,9 @@ def reference_of(config: TrainConfig, target: float | None) -> Reference | None:
 
 
 def _scored(returns: Array, reference: Reference | None, rng: np.random.Generator) -> Interval | None:
-    return (
-        None if reference is None else _interval(reference.score(_by_task(reference.scenario, returns)), rng)
-    )
+    if reference is None:
+        return None
+    return _interval(reference.score(_by_task(reference.scenario, returns)), rng)
 
 
 def _by_task(scenario: str, returns: Array) -> Array:

@@ -247,11 +247,8 @@ def _met(task: Task, point: CurvePoint) -> bool:
 
 
 def _score(task: Task, returns: tuple[float, ...]) -> float | None:
-    return (
-        None
-        if task.reference is None
-        else float(task.reference.score(judged_return(task.reference.scenario, returns)))
-    )
+    reference = task.reference
+    return None if reference is None else float(reference.score(judged_return(reference.scenario, returns)))
 
 
 def write_json(path: Path, value: Any) -> None:

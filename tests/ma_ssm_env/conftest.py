@@ -1,5 +1,6 @@
 """What several tests of the environments need: bitwise comparison and random actions."""
 
+import ctypes.util
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -76,3 +77,10 @@ def hidden_scenario(request: pytest.FixtureRequest) -> str:
 def scenario(request: pytest.FixtureRequest) -> str:
     """Every scenario's id in turn; the fast tests play one of each body and one of each law."""
     return request.param
+
+
+@pytest.fixture
+def opengl() -> None:
+    """What draws off the screen; `.ci/run` installs it where it may."""
+    if ctypes.util.find_library("EGL") is None:
+        pytest.skip("no OpenGL library here; on Debian: apt-get install libegl1 libegl-mesa0 libgl1")

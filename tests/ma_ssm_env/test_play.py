@@ -1,6 +1,5 @@
 """Videos and scripted teams."""
 
-import ctypes.util
 import importlib.util
 import os
 import subprocess
@@ -15,10 +14,6 @@ from ma_ssm_env.play import from_checkpoint, main, named_players, play, write_vi
 from ma_ssm_env.policy import neutral_policy
 from ma_ssm_env.scripted import scripted_team
 
-needs_gl = pytest.mark.skipif(
-    ctypes.util.find_library("EGL") is None,
-    reason="no OpenGL library here; on Debian: apt-get install libegl1 libegl-mesa0 libgl1",
-)
 needs_encoder = pytest.mark.skipif(
     importlib.util.find_spec("imageio_ffmpeg") is None, reason="no imageio-ffmpeg here; pip install .[render]"
 )
@@ -97,7 +92,7 @@ def test_a_video_appears_when_it_is_whole(tmp_path):
     assert len(imageio.mimread(tmp_path / "a.gif")) == 4
 
 
-@needs_gl
+@pytest.mark.usefixtures("opengl")
 @needs_encoder
 @pytest.mark.slow
 def test_a_trained_team_in_a_video(tmp_path):

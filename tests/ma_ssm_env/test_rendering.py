@@ -1,6 +1,5 @@
 """Pictures, in a process of its own: the choice of the OpenGL library is made when MuJoCo is imported."""
 
-import ctypes.util
 import os
 import pickle
 import shutil
@@ -76,10 +75,9 @@ print("seen")
 """
 
 
+@pytest.mark.usefixtures("opengl")
 @pytest.mark.parametrize("backend", [{"MUJOCO_GL": "egl"}, {}], ids=["egl", "no screen, nothing set"])
 def test_frames(backend):
-    if ctypes.util.find_library("EGL") is None:
-        pytest.skip("no OpenGL library here; on Debian: apt-get install libegl1 libegl-mesa0 libgl1")
     ran = in_a_process(SCRIPT, **backend)
     assert (ran.returncode, ran.stdout) == (0, "seen\n"), ran.stderr
 
@@ -155,9 +153,9 @@ def test_a_window_on_a_screen():
 @pytest.mark.parametrize(
     ("backend", "why"), [("", "GLFW finds no screen"), ("egl", "draws off the screen only")]
 )
-def test_without_a_screen_the_remedy_is_named(backend, why):
-    if backend == "egl" and ctypes.util.find_library("EGL") is None:
-        pytest.skip("no OpenGL library here; on Debian: apt-get install libegl1 libegl-mesa0 libgl1")
+def test_without_a_screen_the_remedy_is_named(backend, why, request):
+    if backend == "egl":
+        request.getfixturevalue("opengl")
     ran = in_a_process(WINDOW, MUJOCO_GL=backend)
     assert ran.returncode == 1
     assert "render_mode='human': no window could be opened: " in ran.stderr

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.configurations import without_seed
+from benchmarks.failures import Failure
 from benchmarks.judged_return import judged_return
 from benchmarks.records import Record
 from benchmarks.report import numbers
@@ -121,15 +122,24 @@ class Comparison:
         )
 
 
-def compare(first: Sequence[Record], second: Sequence[Record], table: ReferenceTable) -> Comparison:
+def compare(
+    first: Sequence[Record],
+    second: Sequence[Record],
+    table: ReferenceTable,
+    failures: tuple[Sequence[Failure], Sequence[Failure]] = ((), ()),
+) -> Comparison:
     """Compare the records of two folders.
 
     Args:
         first: Records of A.
         second: Records of B.
         table: Reference values, for scores beside the returns.
+        failures: Runs of A and of B that gave no record.
     """
-    studies = summarise(first, table), summarise(second, table)
+    studies = (
+        summarise(first, table, failures=failures[0]),
+        summarise(second, table, failures=failures[1]),
+    )
     found = [_summaries(study) for study in studies]
     common = [key for key in found[0] if key in found[1]]
     cells = [_cell(*key, found[0][key], found[1][key], studies) for key in common]
@@ -198,11 +208,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="write JSON instead of text")
     given = parser.parse_args(arguments)
     try:
-        first, second = (read_folder(directory)[0] for directory in (given.first, given.second))
+        first, second = (read_folder(directory) for directory in (given.first, given.second))
     except (ReportError, OSError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
-    comparison = compare(first, second, read_references(default_path()))
+    comparison = compare(
+        first.records, second.records, read_references(default_path()), (first.failures, second.failures)
+    )
     if given.json:
         print(json.dumps(_json(comparison), indent=1, allow_nan=False))
     else:
@@ -243,6 +255,7 @@ def _identical(first: MethodSummary, second: MethodSummary) -> bool:
     runs = [{r.run.seed: i for i, r in enumerate(s.records)} for s in (first, second)]
     return (
         runs[0].keys() == runs[1].keys()
+        and sorted(first.failed) == sorted(second.failed)
         and first.returns.shape == second.returns.shape
         and all(np.array_equal(first.returns[runs[0][s]], second.returns[runs[1][s]]) for s in runs[0])
     )

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmarks.records import Record, record_key
+from benchmarks.records import Record, Run, record_key
 
 
 def without_seed(value: Any) -> Any:
@@ -27,6 +27,11 @@ def distinct(records: Iterable[Record]) -> list[Record]:
     return list(found.values())
 
 
+def repetition_key(run: Run) -> str:
+    """What the repetitions of one run have in common: budget, code version and configuration."""
+    return json.dumps([run.budget, run.code, without_seed(run.configuration)], sort_keys=True)
+
+
 def one_configuration(method: str, records: Sequence[Record]) -> tuple[list[Record], str | None]:
     """The records that count as repetitions, by seed, and what is to be said of the others.
 
@@ -39,10 +44,7 @@ def one_configuration(method: str, records: Sequence[Record]) -> tuple[list[Reco
     """
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        run = record.run
-        groups[json.dumps([run.budget, run.code, without_seed(run.configuration)], sort_keys=True)].append(
-            record
-        )
+        groups[repetition_key(record.run)].append(record)
     kept = max(groups.values(), key=lambda group: (len(group), max(r.timings.finished for r in group)))
     note = None
     if len(groups) > 1:

@@ -216,7 +216,7 @@ class Record:
         run, result, timings = self.run, self.result, self.timings
         return {
             "schema": SCHEMA,
-            "run": _run_json(run) | {"suite": run.suite, "command": run.command},
+            "run": run_to_json(run),
             "versions": dict(self.versions),
             "result": {
                 "parameters": dict(result.parameters),
@@ -258,7 +258,6 @@ class Record:
                 f"schema {schema}: this code reads schema {SCHEMA}; read it with newer code"
             )
         _require(schema == SCHEMA, "schema", schema, f"this code reads schema {SCHEMA}")
-        run = _fields(root, "run", Run.__dataclass_fields__)
         result = _fields(root, "result", Result.__dataclass_fields__)
         timings = _fields(root, "timings", Timings.__dataclass_fields__)
         curve = [
@@ -269,7 +268,7 @@ class Record:
             for e in result["evaluations"]
         ]
         return cls(
-            run=Run(**run),
+            run=run_from_json(root.get("run")),
             versions={str(k): str(v) for k, v in _mapping(root.get("versions"), "versions").items()},
             result=Result(
                 parameters=_mapping(result["parameters"], "result.parameters"),
@@ -291,16 +290,30 @@ class Record:
         )
 
 
+def run_to_json(run: Run) -> dict[str, Any]:
+    """What was asked for, as JSON values."""
+    return _identity(run) | {"suite": run.suite, "command": run.command}
+
+
+def run_from_json(values: Any) -> Run:
+    """Read what was asked for from JSON values.
+
+    Raises:
+        RecordError: A field is missing or has a wrong value.
+    """
+    return Run(**_fields({"run": values}, "run", Run.__dataclass_fields__))
+
+
 def record_key(run: Run) -> str:
     """Name of a run's record: scenario, method, seed and a digest of all that makes the run what it is."""
     canonical = json.dumps(
-        _run_json(run), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+        _identity(run), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     )
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:12]
     return f"{run.scenario}--{run.method}--seed{run.seed}--{digest}"
 
 
-def _run_json(run: Run) -> dict[str, Any]:
+def _identity(run: Run) -> dict[str, Any]:
     return {
         "scenario": run.scenario,
         "method": run.method,

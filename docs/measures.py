@@ -42,10 +42,12 @@ _STUDY = re.compile(r"<!-- study:(\w+)(?:/([\w,-]+))? -->.*?<!-- /study -->", re
 def fragments(folders: str) -> dict[str, Fragment]:
     """The sections of the report on the records of folders of `benchmarks/results`, by anchor."""
     found = [read_folder(ROOT / "benchmarks" / "results" / folder) for folder in folders.split("+")]
-    records = [record for some, _ in found for record in some]
-    methods = methods_by_name(record.run.method for record in records)
-    study = summarise(records, read_references(default_path()), methods)
-    report = Report(study=study, methods=methods, warnings=tuple(line for _, said in found for line in said))
+    records = [record for folder in found for record in folder.records]
+    failures = [failure for folder in found for failure in folder.failures]
+    methods = methods_by_name(name for folder in found for name in folder.methods)
+    study = summarise(records, read_references(default_path()), methods, failures)
+    said = tuple(line for folder in found for line in folder.said)
+    report = Report(study=study, methods=methods, warnings=said)
     return {found.anchor: found for section in SECTIONS if (found := section(report)) is not None}
 
 

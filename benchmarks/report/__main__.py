@@ -6,9 +6,11 @@ import argparse
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import benchmarks
+from benchmarks.failures import Failure, read_failures
 from benchmarks.record_store import read_records
 from benchmarks.records import Record
 from benchmarks.report.fragment import Report
@@ -44,16 +46,16 @@ def write_report(directory: Path, *, beside: Path | None = None, references: Pat
     Raises:
         ReportError: A folder is missing or has no record that can be read.
     """
-    records, said = read_folder(directory)
-    earlier, said_earlier = read_folder(beside) if beside is not None else ([], ())
-    methods = methods_by_name(record.run.method for record in [*records, *earlier])
+    found = read_folder(directory)
+    earlier = read_folder(beside) if beside is not None else Folder([], [], ())
+    methods = methods_by_name(name for folder in (found, earlier) for name in folder.methods)
     table = read_references(references or default_path())
     report = Report(
-        study=summarise(records, table, methods),
+        study=summarise(found.records, table, methods, found.failures),
         methods=methods,
         directory=directory,
-        warnings=(*said, *said_earlier),
-        earlier=summarise(earlier, table, methods) if earlier else None,
+        warnings=(*found.said, *earlier.said),
+        earlier=summarise(earlier.records, table, methods, earlier.failures) if earlier.records else None,
     )
     folder = directory / "report"
     folder.mkdir(exist_ok=True)
@@ -99,8 +101,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def read_folder(directory: Path) -> tuple[list[Record], tuple[str, ...]]:
-    """The records of a folder, and what was said while they were read (said on the console too).
+@dataclass(frozen=True)
+class Folder:
+    """What a results folder holds.
+
+    Attributes:
+        records: of the runs that finished.
+        failures: runs that gave no record.
+        said: what was said while they were read, and failures on scenarios that have no record at all.
+    """
+
+    records: list[Record]
+    failures: list[Failure]
+    said: tuple[str, ...]
+
+    @property
+    def methods(self) -> list[str]:
+        """Names of the methods that were run."""
+        return [record.run.method for record in self.records] + [f.run.method for f in self.failures]
+
+
+def read_folder(directory: Path) -> Folder:
+    """What a results folder holds; what is wrong with it is said on the console too.
 
     Raises:
         ReportError: The folder is missing or has no record that can be read.
@@ -109,16 +131,25 @@ def read_folder(directory: Path) -> tuple[list[Record], tuple[str, ...]]:
         raise ReportError(f"{directory}: no such folder; name one that `python -m benchmarks.run` wrote")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        records = read_records(directory)
-    said = tuple(str(warning.message) for warning in caught)
+        records, failures = read_records(directory), read_failures(directory)
+    said = [str(warning.message) for warning in caught]
+    shown = {record.run.scenario for record in records}
+    said += [
+        f"{f.run.method} on {f.run.scenario}, seed {f.run.seed}: failed: {f.in_short}; that scenario has no "
+        "record at all"
+        for f in failures
+        if f.run.scenario not in shown
+    ]
     for line in said:
         print(f"warning: {line}", file=sys.stderr)
     if not records:
-        reason = f"none of {len(said)} records can be read" if said else "no records"
+        reason = f"none of {len(caught)} records can be read" if caught else "no records"
+        if failures:
+            reason += f", and {len(failures)} runs failed ({failures[-1].in_short})"
         raise ReportError(
             f"{directory / 'records'}: {reason}; run `python -m benchmarks.run` into this folder first"
         )
-    return records, said
+    return Folder(records, failures, tuple(said))
 
 
 if __name__ == "__main__":

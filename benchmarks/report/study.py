@@ -35,7 +35,7 @@ class MethodSummary:
     Attributes:
         method: Who it is.
         records: Its runs with finite returns, by seed; the numbers are theirs.
-        failed: Seeds of the runs that were left out because a return was not finite.
+        failed: Seeds of the runs that ended without a record, or with a return that was not finite.
         steps: Charged steps at the judged evaluation.
         actions: Whether it was judged with `mode` or `sampled` actions.
         tasks: The task list it was judged on.

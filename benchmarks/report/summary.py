@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.configurations import distinct, one_configuration
+from benchmarks.configurations import distinct, one_configuration, repetition_key
+from benchmarks.failures import Failure
 from benchmarks.judged_return import judged_return
 from benchmarks.records import Evaluation, Record
 from benchmarks.report.methods import Method, methods_by_name
@@ -35,7 +36,10 @@ Array = NDArray[np.float64]
 
 
 def summarise(
-    records: Sequence[Record], table: ReferenceTable, methods: dict[str, Method] | None = None
+    records: Sequence[Record],
+    table: ReferenceTable,
+    methods: dict[str, Method] | None = None,
+    failures: Sequence[Failure] = (),
 ) -> Study:
     """Summarise the records of one folder.
 
@@ -43,13 +47,19 @@ def summarise(
         records: The folder's records; a run that is there twice counts once.
         table: The reference values.
         methods: The page's methods, if they are shared with another study.
+        failures: Runs that gave no record: they count as lost.
     """
     records = distinct(records)
-    methods = methods or methods_by_name(record.run.method for record in records)
+    methods = methods or methods_by_name(
+        [*(record.run.method for record in records), *(failure.run.method for failure in failures)]
+    )
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         groups[record.run.scenario].append(record)
-    scenarios = tuple(_scenario(name, groups[name], table, methods) for name in sorted(groups))
+    scenarios = tuple(
+        _scenario(name, groups[name], table, methods, [f for f in failures if f.run.scenario == name])
+        for name in sorted(groups)
+    )
     return Study(scenarios, tuple(records))
 
 
@@ -100,7 +110,11 @@ def best_single(study: Study, beside: str) -> str | None:
 
 
 def _scenario(
-    name: str, records: Sequence[Record], table: ReferenceTable, methods: dict[str, Method]
+    name: str,
+    records: Sequence[Record],
+    table: ReferenceTable,
+    methods: dict[str, Method],
+    failures: Sequence[Failure],
 ) -> ScenarioSummary:
     inner_episodes = max(record.result.evaluations[0].array().shape[2] for record in records)
     reference, problem = table.find(name, inner_episodes)
@@ -119,19 +133,44 @@ def _scenario(
         notes += [note] if note else []
     ends = [r.result.curve[-1].steps for group in chosen.values() for r in group if r.result.curve]
     until = float(min(ends, default=0))
+    lost = _lost(chosen, failures, notes)
     summaries = [
         summary
-        for key, group in chosen.items()
-        if (summary := _method(name, methods[key], group, reference, notes, until)) is not None
+        for key in (*chosen, *(key for key in lost if key not in chosen))
+        if (
+            summary := _method(
+                name, methods[key], chosen.get(key, []), lost.get(key, ()), reference, notes, until
+            )
+        )
+        is not None
     ]
     summaries.sort(key=lambda m: (m.runs == 0, -(m.judged.estimate if m.judged else 0.0), m.method.name))
     return ScenarioSummary(name, inner_episodes, reference, problem, tuple(summaries), tuple(notes))
+
+
+def _lost(
+    chosen: Mapping[str, Sequence[Record]], failures: Sequence[Failure], notes: list[str]
+) -> dict[str, tuple[int, ...]]:
+    """Seeds of each method's runs that gave no record, of the configuration that is shown."""
+    lost: dict[str, list[Failure]] = defaultdict(list)
+    for failure in failures:
+        shown = chosen.get(failure.run.method)
+        if not shown or repetition_key(failure.run) == repetition_key(shown[0].run):
+            lost[failure.run.method].append(failure)
+    for method, group in lost.items():
+        seeds = ", ".join(str(failure.run.seed) for failure in group)
+        notes.append(
+            f"{method}: {len(group)} run{'s' if len(group) > 1 else ''} failed (seed {seeds}: "
+            f"{group[-1].in_short}): left out of its numbers, which flatters it."
+        )
+    return {method: tuple(failure.run.seed for failure in group) for method, group in lost.items()}
 
 
 def _method(
     scenario: str,
     method: Method,
     records: Sequence[Record],
+    lost: tuple[int, ...],
     reference: Reference | None,
     notes: list[str],
     until: float,
@@ -154,7 +193,8 @@ def _method(
         if lists.count(common) < len(lists):
             notes.append(f"{method.name}: runs judged on another task list, or at other steps, are left out.")
         finite = [pair for pair, key in zip(finite, lists, strict=True) if key == common]
-    elif not failed:
+    failed += lost
+    if not finite and not failed:
         return None
     kept = tuple(record for record, _ in finite)
     if not finite:

@@ -13,10 +13,11 @@ class Event:
     Attributes:
         key: of the run (`record_key`); empty for `idle`.
         kind: `steps`, a run has taken `value` control steps; `finished`, its record is in the store;
-            `failed`, it will give none, and `value` says why; `idle`, nothing happened for a while.
+            `failed`, it will give none, and `value` says why; `waits`, another process does it, and this one
+            waits for that; `idle`, nothing happened for a while.
         value: as `kind` says.
     """
 
     key: str
-    kind: Literal["steps", "finished", "failed", "idle"]
+    kind: Literal["steps", "finished", "failed", "waits", "idle"]
     value: Any = None

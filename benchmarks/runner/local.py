@@ -21,6 +21,7 @@ from typing import Any, cast
 
 from benchmarks.record_store import find_record, write_record
 from benchmarks.records import Run, record_key
+from benchmarks.runner.claim import claimed
 from benchmarks.runner.events import Event
 from benchmarks.runner.execute import execute
 from benchmarks.runner.unfinished import Unfinished
@@ -80,16 +81,20 @@ def run_local(runs: Sequence[Run], directory: Path, jobs: int, keep_every_s: flo
 def _work(run: Run, directory: str, keep_every_s: float, pipe: Any) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-    def progress(steps: int) -> None:
+    def say(kind: str, value: int | None = None) -> None:
         try:
-            pipe.send(("steps", min(steps, run.budget)))
+            pipe.send((kind, value))
         except BrokenPipeError:  # the scheduler was killed; the next one goes on from the last kept state
             sys.exit(1)
 
+    def progress(steps: int) -> None:
+        say("steps", min(steps, run.budget))
+
     try:
-        record = execute(run, progress, Unfinished(directory, run, keep_every_s))
-        write_record(directory, record)
-        Unfinished(directory, run).clear()
+        with claimed(directory, run, lambda: say("waits")):
+            if find_record(directory, run) is None:  # another process may have finished it in the meantime
+                write_record(directory, execute(run, progress, Unfinished(directory, run, keep_every_s)))
+            Unfinished(directory, run).clear()
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception:  # whatever a method raises: its run is reported as failed, with the traceback, and the

@@ -20,6 +20,7 @@ from typing import Any
 import benchmarks
 from benchmarks.record_store import write_record
 from benchmarks.records import Record, Run, record_key
+from benchmarks.runner.claim import claimed
 from benchmarks.runner.events import Event
 from benchmarks.runner.schedule import Backend
 from benchmarks.runner.software import differing
@@ -113,7 +114,8 @@ def _work(run: Run, directory: str, keep_every_s: float) -> tuple[str, Any]:
     from benchmarks.runner.execute import execute
 
     try:
-        record = execute(run, lambda steps: None, Unfinished(directory, run, keep_every_s))
+        with claimed(directory, run, lambda: None):
+            record = execute(run, lambda steps: None, Unfinished(directory, run, keep_every_s))
     except Exception:  # whatever a method raises is this run's failure, not the cluster's
         return "failed", traceback.format_exc()
     return "record", record.to_json()

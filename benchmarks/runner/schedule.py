@@ -10,12 +10,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from benchmarks.failures import clear_failure, write_failure
 from benchmarks.record_index import Entry, read_index
 from benchmarks.records import Run, record_key
 from benchmarks.runner.events import Event
 from benchmarks.runner.local import run_local
 from benchmarks.runner.methods import METHODS
-from benchmarks.runner.software import differing
+from benchmarks.runner.software import differing, versions
 from benchmarks.runner.unfinished import KEEP_EVERY_S, Unfinished
 
 Backend = Callable[[Sequence[Run], Path, float], Iterator[Event]]  # runs, directory, seconds between states
@@ -80,8 +81,9 @@ def run_all(
 
 
 def _do(todo: Sequence[Run], directory: Path, backend: Backend, reused: int, keep_every_s: float) -> Done:
-    weights = {record_key(run): METHODS[run.method].cost for run in todo}
-    budgets = {record_key(run): run.budget for run in todo}
+    asked = {record_key(run): run for run in todo}
+    weights = {key: METHODS[run.method].cost for key, run in asked.items()}
+    budgets = {key: run.budget for key, run in asked.items()}
     total = sum(weights[key] * budgets[key] for key in budgets)
     progress: dict[str, float] = {}
     failed: dict[str, str] = {}
@@ -95,11 +97,15 @@ def _do(todo: Sequence[Run], directory: Path, backend: Backend, reused: int, kee
                 progress[key] = weights[key] * event.value
             elif event.kind == "finished":
                 finished += 1
+                clear_failure(directory, asked[key])
                 progress[key] = weights[key] * budgets[key]
             elif event.kind == "failed":
                 failed[key] = str(event.value)
+                write_failure(directory, asked[key], failed[key], versions())
                 progress[key] = weights[key] * budgets[key]
                 bar.write(f"failed: {key}: {failed[key].strip().splitlines()[-1]}")
+            elif event.kind == "waits":
+                bar.write(f"another process does {key}: waiting for it")
             bar.set_description(f"runs {finished}/{len(todo)}", refresh=False)
             bar.update(min(round(sum(progress.values())), round(total)) - bar.n)
     return Done(reused, finished, failed)

@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks.record_store import RecordWarning
 from benchmarks.records import Run, record_key
+from benchmarks.runner.claim import claim_path
 from benchmarks.runner.software import differing, versions
 
 FILE = "state.json"
@@ -54,6 +55,7 @@ class Unfinished:
 
     def __init__(self, directory: str | os.PathLike[str], run: Run, every_s: float = KEEP_EVERY_S) -> None:
         self.folder = Path(directory) / "unfinished" / record_key(run)
+        self._claim = claim_path(directory, run)
         self.every_s = every_s
         self._last = time.monotonic()
 
@@ -68,8 +70,11 @@ class Unfinished:
                 steps, runner, made_with = int(data["steps"]), dict(data["runner"]), dict(data["versions"])
             except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                 aside = path.with_name("damaged-" + path.name)
-                shutil.rmtree(aside, ignore_errors=True)
-                os.replace(path, aside)
+                try:
+                    shutil.rmtree(aside, ignore_errors=True)
+                    os.replace(path, aside)
+                except FileNotFoundError:  # who does the run has kept a newer state in the meantime
+                    continue
                 _warn(f"{path}: damaged: {error}; moved to {aside.name}; the run goes on from an earlier one")
                 continue
             other = differing(made_with)
@@ -108,13 +113,19 @@ class Unfinished:
         os.replace(beside, place)
         for path in self.folder.iterdir():
             if path != place and (path.name.startswith("state-") or _abandoned(path)):
-                shutil.rmtree(path, ignore_errors=True)
+                # Out of sight at once: whoever looks finds a whole state or none.
+                away = (
+                    path if path.name.endswith(".tmp") else path.with_name(f".{path.name}.{os.getpid()}.tmp")
+                )
+                os.replace(path, away)
+                shutil.rmtree(away, ignore_errors=True)
         self._last = time.monotonic()
         return True
 
     def clear(self) -> None:
-        """Forget the run's states: its record is written."""
+        """Forget the run's states, and the claim on it: its record is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self._claim.unlink(missing_ok=True)
 
 
 def _steps(path: Path) -> int:

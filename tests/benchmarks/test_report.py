@@ -300,7 +300,7 @@ def test_runs_that_are_not_finite_are_left_out_and_said(tmp_path, table):
     html, markdown = report(tmp_path, table, records)
     assert "1 of 3 runs gave returns that are not finite (seed 2)" in markdown
     assert "flatters" in markdown
-    assert rows(markdown)["mono-s5"]["Return, ep. 1"] == "not finite (2 runs)"
+    assert rows(markdown)["mono-s5"]["Return, ep. 1"] == "failed (2 runs)"
     assert rows(markdown, "Collapsed")["team-s5"]["Collapsed"] == "1 of 3"
     assert ">nan" not in html.lower()
     assert "inf" not in re.findall(r'd="[^"]*"', html)

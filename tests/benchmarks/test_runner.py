@@ -17,6 +17,7 @@ import pytest
 import baselines.sb3
 import baselines.vec_env
 import benchmarks
+from benchmarks.failures import read_failures
 from benchmarks.record_store import find_record, read_records, record_path
 from benchmarks.records import record_key
 from benchmarks.report.__main__ import main as report
@@ -349,7 +350,20 @@ def test_a_failure_is_told_with_its_reason_and_stops_no_other(tmp_path, here, ca
     for reason in done.failed.values():  # what a worker said last counts, however much it said before
         assert "FloatingPointError: loss is nan after 7 updates" in reason
     assert "FloatingPointError: loss is nan after 7 updates" in capfd.readouterr().out
+    told = read_failures(tmp_path)
+    assert {record_key(f.run): f.reason for f in told} == done.failed
+    assert [f.versions for f in told] == [versions()] * 2
     assert here.order[2:] == [("zero", 0), ("zero", 1)]
+
+
+def test_a_run_that_failed_and_is_done_later_is_no_failure_any_more(tmp_path, here, monkeypatch):
+    runs = floors("failing", seeds=1)
+    run_all(runs, tmp_path, 1)
+    assert len(list((tmp_path / "failed").iterdir())) == 1
+    mended = dataclasses.replace(METHODS["failing"], run=METHODS["zero"].run, trains=False)
+    monkeypatch.setitem(METHODS, "failing", mended)
+    assert run_all(runs, tmp_path, 1) == Done(0, 1, {})
+    assert list((tmp_path / "failed").iterdir()) == []
 
 
 def test_a_process_that_dies_takes_its_own_run_alone(tmp_path, here):

@@ -64,7 +64,7 @@ def main_table(scenario: ScenarioSummary) -> Table:
 
 def _row(m: MethodSummary, scenario: ScenarioSummary) -> Row:
     if not m.runs:
-        blank = [Cell("not finite", f"{len(m.failed)} runs")]
+        blank = [Cell("failed", f"{len(m.failed)} run{'s' if len(m.failed) > 1 else ''}")]
         blank += [Cell(numbers.DASH)] * (scenario.inner_episodes + 1) + [Cell("0", value=0)]
         return Row(m.method.name, m.method.label, tuple(blank), m.method)
     cells = [interval_cell(episode) for episode in m.episodes]

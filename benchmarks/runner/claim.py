@@ -1,0 +1,48 @@
+"""Who does a run: one process at a time, whoever else works in the same folder.
+
+A claim is a lock of the operating system on `DIRECTORY/unfinished/<key>.lock`; it ends with its holder,
+however that ends, so nothing is left to clean up after a kill.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from benchmarks.records import Run, record_key
+
+LOOK_EVERY_S = 1.0
+
+
+@contextmanager
+def claimed(directory: str | os.PathLike[str], run: Run, waits: Callable[[], None]) -> Iterator[None]:
+    """Hold the claim on `run`; where another process holds it, wait until that one is done or dead.
+
+    Whoever has waited looks first whether the record is there now.
+
+    Args:
+        directory: of the records.
+        run: what is to be done.
+        waits: told once, before waiting.
+    """
+    path = claim_path(directory, run)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, poll_interval=LOOK_EVERY_S)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        waits()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def claim_path(directory: str | os.PathLike[str], run: Run) -> Path:
+    """The file that is locked."""
+    return Path(directory) / "unfinished" / f"{record_key(run)}.lock"

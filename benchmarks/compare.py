@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.configurations import without_seed
+from benchmarks.configurations import flat, without_seed
 from benchmarks.failures import Failure
 from benchmarks.judged_return import judged_return
 from benchmarks.records import Record
@@ -298,17 +298,8 @@ def _settings(
 
 def _flat(record: Record) -> dict[str, Any]:
     """Settings of a run as a flat mapping, seeds apart."""
-    flat: dict[str, Any] = {"budget": record.run.budget, "code": record.run.code}
-
-    def add(prefix: str, value: Any) -> None:
-        if isinstance(value, dict) and value:
-            for name, inner in value.items():
-                add(f"{prefix}.{name}" if prefix else name, inner)
-        else:
-            flat[prefix] = value
-
-    add("", without_seed(record.run.configuration))
-    return flat
+    settings = {"budget": record.run.budget, "code": record.run.code}
+    return settings | flat(without_seed(record.run.configuration))
 
 
 def _texts(cell: Cell) -> tuple[str, ...]:

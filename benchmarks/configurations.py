@@ -17,6 +17,21 @@ def without_seed(value: Any) -> Any:
     return [without_seed(v) for v in value] if isinstance(value, list) else value
 
 
+def flat(value: Any) -> dict[str, Any]:
+    """A configuration as one mapping: names of nested settings are joined by dots."""
+    found: dict[str, Any] = {}
+
+    def add(prefix: str, value: Any) -> None:
+        if isinstance(value, dict) and (value or not prefix):
+            for name, inner in value.items():
+                add(f"{prefix}.{name}" if prefix else name, inner)
+        else:
+            found[prefix] = value
+
+    add("", value)
+    return found
+
+
 def distinct(records: Iterable[Record]) -> list[Record]:
     """Each run once, the latest record of it: two folders may hold the same run."""
     found: dict[str, Record] = {}

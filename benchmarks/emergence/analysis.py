@@ -25,7 +25,7 @@ from benchmarks.metrics.gaussian_copula import gaussian_entropy, gaussian_mutual
 from benchmarks.metrics.information import o_information, s_information
 from benchmarks.metrics.nearest_neighbours import ksg_mutual_information
 from benchmarks.metrics.nulls import holm
-from benchmarks.metrics.principal import principal_directions
+from benchmarks.metrics.principal import principal_components, principal_directions
 from benchmarks.metrics.surrogates import other_task
 from ma_ssm_env.evaluation import EVALUATION_SEED
 from ma_ssm_env.roles import ACTING_ROLES
@@ -316,8 +316,7 @@ def _information(
     # The same outputs, given state and channel noise (through what came of it, the received belief).
     whole = played.whole.all(0)
     state = played.states[0][:, whole]
-    flat = state.reshape(-1, state.shape[-1])
-    given = flat @ principal_directions(flat / np.maximum(flat.std(0), 1e-9), 8)
+    given = principal_components(state.reshape(-1, state.shape[-1]), 8)
     left = [residuals(part[0].reshape(-1, part.shape[-1]), given) for part in series.parts]
     entropy = gaussian_entropy(left)
     conditioned = {

@@ -16,3 +16,14 @@ def principal_directions(samples: ArrayLike, count: int) -> Array:
         return np.eye(values.shape[1])
     _, vectors = np.linalg.eigh(np.cov(values, rowvar=False))
     return np.asarray(vectors[:, ::-1][:, :count])
+
+
+def principal_components(samples: ArrayLike, count: int) -> Array:
+    """Coordinates [..., count] of samples [..., d], each scaled to unit variance, in their first directions.
+
+    What does not vary stays as it is.
+    """
+    values = np.asarray(samples, dtype=np.float64)
+    deviation = values.reshape(-1, values.shape[-1]).std(0)
+    scaled = values / np.where(deviation > 0.0, deviation, 1.0)
+    return np.asarray(scaled @ principal_directions(scaled, count))

@@ -7,7 +7,6 @@ control: all actuators change sign, and the old policy with its torques negated 
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,10 +18,10 @@ import numpy as np
 
 from benchmarks.studies.command import run_study
 from benchmarks.studies.over_seeds import over_seeds, paired
+from benchmarks.studies.settings import Settings, is_done, read, write
 from ma_ssm_env import Policy
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.scenarios import find_scenario
-from ma_ssm_env.whole_file import replace_file
 from policies import checkpoint
 from policies.adaptation import (
     AdaptationConfig,
@@ -33,6 +32,7 @@ from policies.adaptation import (
     play,
     recovery,
 )
+from policies.adaptation.forecaster import ForecastConfig
 from policies.adaptation.recovery import changes_of
 from policies.config import TrainConfig, tuned
 from policies.cores import CoreConfig
@@ -109,7 +109,7 @@ ROWS: dict[str, Row] = {
 def run_row(name: str, seed: int, out: Path, scratch: Path) -> Path:
     """Train and judge a row; the path of its record."""
     row, path = ROWS[name], out / f"adapt-{name}-seed{seed}.json"
-    if path.exists():
+    if is_done(path, settings(row)):
         return path
     began = time.process_time()
     network = _policy(row, seed, scratch / f"adapt-{name}-seed{seed}")
@@ -134,16 +134,25 @@ def run_row(name: str, seed: int, out: Path, scratch: Path) -> Path:
         found["events_sound"] = dict(Counter(event.kind for event in sound.log))
         record[f"adapts/{setting}"] = found
     record["cpu_s"] = round(time.process_time() - began, 1)
-    replace_file(path, json.dumps(record, separators=(",", ":")) + "\n")
+    write(path, record, settings(row))
     return path
+
+
+def settings(row: Row) -> Settings:
+    """What a record of the row must have been made with."""
+    return {"row": row, "training": _training(row, 0), "forecast": ForecastConfig()}
+
+
+def _training(row: Row, seed: int) -> TrainConfig:
+    network = NetworkConfig(core=CoreConfig(kind=row.core))
+    return TrainConfig(
+        row.trained_on, steps=row.steps, seed=seed, network=network, ppo=tuned(_tuned_as(row.trained_on))
+    )
 
 
 def _policy(row: Row, seed: int, folder: Path) -> TeamNetwork:
     if not (folder / checkpoint.FILE).exists():
-        network = NetworkConfig(core=CoreConfig(kind=row.core))
-        config = TrainConfig(
-            row.trained_on, steps=row.steps, seed=seed, network=network, ppo=tuned(_tuned_as(row.trained_on))
-        )
+        config = _training(row, seed)
         trained = train(config)
         checkpoint.save(folder, trained.network, config, trained.steps)
     return checkpoint.load(folder)[0]
@@ -184,8 +193,9 @@ def table(out: Path) -> str:
     """
     records: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(out.glob("adapt-*-seed*.json")):
-        record = json.loads(path.read_text())
-        records.setdefault(record["row"], []).append(record)
+        name = path.stem.removeprefix("adapt-").rpartition("-seed")[0]
+        if name in ROWS:
+            records.setdefault(name, []).append(read(path, settings(ROWS[name])))
     lines = [
         "| row | seeds | adapts | level before | deficit after the change | saved | last 50 steps "
         "| recovered, % | steps to 90%, median | harm where sound, % | ms a step and world |",
@@ -193,8 +203,8 @@ def table(out: Path) -> str:
     ]
     for name in [name for name in ROWS if name in records]:
         found = records[name]
-        settings = [key for key in found[0] if all(key in record for record in found)]
-        for key in ["plain", *[key for key in settings if key.startswith("adapts/")]]:
+        common = [key for key in found[0] if all(key in record for record in found)]
+        for key in ["plain", *[key for key in common if key.startswith("adapts/")]]:
             adapts = key != "plain"
             # A body that always falls before its change says nothing of what comes after.
             met = [record for record in found if record["plain"]["level"] and record[key]["level"]]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.studies.settings import SettingsError
+
 TABLE = "table"
 
 
@@ -23,7 +25,8 @@ def run_study(
     out: Path,
     scratch: Path,
 ) -> int:
-    """Run rows, or print the table of their records; the exit code, 2 for a row that there is not.
+    """Run rows, or print the table of their records; the exit code, 2 for a row that there is not and for a
+    record of other settings than its row's.
 
     Args:
         arguments: of the command line; None: those of the process.
@@ -48,10 +51,14 @@ def run_study(
         print(f"error: {unknown[0]!r}: one of {', '.join([*rows, TABLE])} is expected", file=sys.stderr)
         return 2
     torch.set_num_threads(1)
-    for name in given.what:
-        if name == TABLE:
-            print(table(given.out), end="")
-            continue
-        for seed in given.seeds:
-            print(run_row(name, seed, given.out, given.scratch), flush=True)
+    try:
+        for name in given.what:
+            if name == TABLE:
+                print(table(given.out), end="")
+                continue
+            for seed in given.seeds:
+                print(run_row(name, seed, given.out, given.scratch), flush=True)
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0

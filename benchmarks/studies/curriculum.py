@@ -10,11 +10,10 @@ have ledgers of their own, as in the game.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,15 +25,16 @@ from torch import Tensor
 
 from benchmarks.studies.learned_teacher import LearnedTeacher
 from benchmarks.studies.over_seeds import over_seeds, unpaired
+from benchmarks.studies.settings import Settings, SettingsError, is_done, read, write
 from ma_ssm_env import Policy, __version__
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.curriculum import AlpGmm, UniformTeacher
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.ledger import Ledger, outcome
 from ma_ssm_env.variations import Variation
-from ma_ssm_env.whole_file import replace_file
 from policies.config import WORLDS_OF_A_RUN, tuned
 from policies.cores import CoreConfig
+from policies.curriculum_learner import CurriculumConfig
 from policies.game import Game
 from policies.ppo import Ppo
 from policies.rollout import Collector
@@ -176,7 +176,7 @@ class TaughtGame:
 def run_one(name: str, teacher: str, seed: int, out: Path) -> Path:
     """Train and judge; the path of the record."""
     study, path = STUDIES[name], out / f"curriculum-{name}-{teacher}-seed{seed}.json"
-    if path.exists():
+    if is_done(path, settings(study, teacher)):
         return path
     began = time.process_time()
     config = tuned(study.scenario)
@@ -185,7 +185,7 @@ def run_one(name: str, teacher: str, seed: int, out: Path) -> Path:
     chosen = TEACHERS[teacher](game, seed)
     if chosen is not None:
         game = TaughtGame(game, chosen, np.random.default_rng([seed, 7]), study.law)
-    network = TeamNetwork(game, NetworkConfig(core=CoreConfig(kind=study.core)), False, generator)
+    network = TeamNetwork(game, _network(study), False, generator)
     learner = Ppo(network, config, "reinforced", generator)
     collector = Collector(game, network, seed * WORLDS_OF_A_RUN, generator)
     steps, bandit = 0, []
@@ -213,8 +213,20 @@ def run_one(name: str, teacher: str, seed: int, out: Path) -> Path:
         found = evaluate(study.scenario, players(network), split=split)  # type: ignore[arg-type]
         record[split] = np.round(found.returns.mean((1, 2)), 3).tolist()
     record["cpu_s"] = round(time.process_time() - began, 1)
-    replace_file(path, json.dumps(record, separators=(",", ":")) + "\n")
+    write(path, record, settings(study, teacher))
     return path
+
+
+def settings(study: Study, teacher: str) -> Settings:
+    """What a record of the study must have been made with; `teachers` says who is compared, not how."""
+    asked = {field.name: getattr(study, field.name) for field in fields(study) if field.name != "teachers"}
+    training = {"ppo": tuned(study.scenario), "network": _network(study)}
+    learned = {"curriculum": CurriculumConfig()} if teacher == "learned" else {}
+    return {"study": asked, "teacher": teacher, **training, **learned}
+
+
+def _network(study: Study) -> NetworkConfig:
+    return NetworkConfig(core=CoreConfig(kind=study.core))
 
 
 def _what_was_played(proposals: NDArray[np.float32]) -> dict[str, Any]:
@@ -230,9 +242,11 @@ def _what_was_played(proposals: NDArray[np.float32]) -> dict[str, Any]:
 def table(out: Path) -> str:
     """Markdown of all records: return of an inner episode, and what a teacher has over uniform proposals."""
     records: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for path in sorted(out.glob("curriculum-*-seed*.json")):
-        record = json.loads(path.read_text())
-        records.setdefault((record["study"], record["teacher"]), []).append(record)
+    for name, study in STUDIES.items():
+        for teacher in study.teachers:
+            for path in sorted(out.glob(f"curriculum-{name}-{teacher}-seed*.json")):
+                record = read(path, settings(study, teacher))
+                records.setdefault((name, teacher), []).append(record)
     lines = [
         "| study | teacher | seeds | training steps | CPU-s a seed | held-out tasks | minus uniform "
         "| out of range | minus uniform |",
@@ -272,6 +286,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the records")
     given = parser.parse_args(arguments)
+    try:
+        return _do(given)
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _do(given: argparse.Namespace) -> int:
     if given.what == "table":
         print(table(given.out), end="")
         return 0

@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.studies.command import run_study
 from benchmarks.studies.over_seeds import over_seeds, paired
+from benchmarks.studies.settings import Settings, is_done, read, write
 from ma_ssm_env import __version__
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
@@ -131,7 +132,7 @@ def run_row(name: str, seed: int, out: Path, scratch: Path) -> Path:
     """Train and judge a row; the path of its record."""
     row = ROWS[name]
     path = out / f"{name}-seed{seed}.json"
-    if path.exists():
+    if is_done(path, settings(row)):
         return path
     began = time.process_time()
     if row.kind == "memory":
@@ -153,8 +154,14 @@ def run_row(name: str, seed: int, out: Path, scratch: Path) -> Path:
         "history": history,
         **found,
     }
-    replace_file(path, json.dumps(record, separators=(",", ":")) + "\n")
+    write(path, record, settings(row))
     return path
+
+
+def settings(row: Row) -> Settings:
+    """What a record of the row must have been made with."""
+    training = _memory_configuration(row, 0) if row.kind == "memory" else configuration(row, 0)
+    return {"row": row, "training": training}
 
 
 def configuration(row: Row, seed: int) -> MamlConfig:
@@ -240,8 +247,8 @@ def _points(
     ]
 
 
-def _memory(row: Row, seed: int) -> tuple[TeamNetwork, int, list[list[float]]]:
-    config = TrainConfig(
+def _memory_configuration(row: Row, seed: int) -> TrainConfig:
+    return TrainConfig(
         scenario=row.scenario,
         steps=row.steps,
         seed=seed,
@@ -249,7 +256,10 @@ def _memory(row: Row, seed: int) -> tuple[TeamNetwork, int, list[list[float]]]:
         ppo=tuned(row.scenario),
         options=row.options,
     )
-    trained = train(config)
+
+
+def _memory(row: Row, seed: int) -> tuple[TeamNetwork, int, list[list[float]]]:
+    trained = train(_memory_configuration(row, seed))
     history = [[int(entry["steps"]), round(entry["episode_return"], 2)] for entry in trained.history]
     return trained.network, trained.steps, history
 
@@ -273,7 +283,7 @@ def table(out: Path, rows: Collection[str] | None = None) -> str:
     before any, seed by seed.
 
     Raises:
-        ValueError: a row that there is not.
+        ValueError: a row that there is not, or a record of other settings than its row's.
     """
     wanted = ROWS if rows is None else rows
     for name in wanted:
@@ -281,9 +291,9 @@ def table(out: Path, rows: Collection[str] | None = None) -> str:
             raise ValueError(f"row {name!r}: there is none; one of {', '.join(ROWS)} is expected")
     records: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(out.glob("*-seed*.json")):
-        record = json.loads(path.read_text())
-        if "curve" in record and record["row"] in wanted:
-            records.setdefault(record["row"], []).append(record)
+        name = path.stem.rpartition("-seed")[0]  # other studies' records lie there too
+        if name in wanted:
+            records.setdefault(name, []).append(read(path, settings(ROWS[name])))
     text = []
     for scenario in dict.fromkeys(ROWS[name].scenario for name in ROWS if name in records):
         mine = {n: records[n] for n in ROWS if n in records and ROWS[n].scenario == scenario}

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.studies import adaptation, curriculum, maml
+from benchmarks.runner.software import versions
+from benchmarks.studies import adaptation, curriculum, maml, settings
 from benchmarks.studies.learned_teacher import LearnedTeacher
 from benchmarks.studies.over_seeds import over_seeds, paired, unpaired
+from benchmarks.studies.settings import plain as as_json
 from ma_ssm_env import ScriptedPolicy
 from ma_ssm_env.ledger import Ledger
 from ma_ssm_env.scenarios import find_scenario
@@ -32,6 +34,56 @@ def test_intervals_are_students_over_seeds() -> None:
     # Welch: standard errors 1 and 1, 2 degrees of freedom, t = 4.303.
     assert unpaired([3.0, 5.0], [1.0, 3.0]) == "2.0 (-4.1 to 8.1)"
     assert unpaired([3.0, 5.0], [1.0]) == "-"
+
+
+# -- the settings of records ----------------------------------------------------------------------------
+
+
+def test_a_record_is_taken_for_one_of_its_settings_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a-seed0.json"
+    asked = {"row": InnerConfig(), "law": curriculum.rarely_far, "training": {"seed": 3, "sizes": (1, 2)}}
+    assert not settings.is_done(path, asked)
+    settings.write(path, {"found": 1.5}, asked)
+    assert settings.is_done(path, {**asked, "training": {"seed": 4, "sizes": [1, 2]}})  # seeds apart
+    record = settings.read(path, asked)
+    assert (record["found"], record["versions"]) == (1.5, versions())
+    assert record["settings"]["law"] == "rarely_far"
+    changed = {**asked, "row": dataclasses.replace(InnerConfig(), rate=0.7)}
+    with pytest.raises(
+        settings.SettingsError, match=r"a-seed0\.json: made with row\.rate 0\.1, and now it is 0\.7"
+    ):
+        settings.is_done(path, changed)
+    with pytest.raises(settings.SettingsError, match=r"made with new not recorded, and now it is 1 .*--out"):
+        settings.read(path, {**asked, "new": 1})
+    path.write_text("{}")
+    with pytest.raises(settings.SettingsError, match="not recorded"):
+        settings.is_done(path, asked)
+
+
+def test_rows_whose_settings_changed_do_not_keep_their_old_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pointdir-maml-seed0.json"
+    path.write_text(_maml_record("pointdir-maml", 0, [1.0], [2.0]))
+    assert maml.main(["table", "--out", str(tmp_path)]) == 0
+    row = maml.ROWS["pointdir-maml"]
+    monkeypatch.setitem(maml.ROWS, "pointdir-maml", dataclasses.replace(row, steps=7))
+    for what in ("table", "pointdir-maml"):
+        assert maml.main([what, "--out", str(tmp_path), "--scratch", str(tmp_path / "s")]) == 2
+        assert "made with row.steps 300000, and now it is 7" in capsys.readouterr().err
+    monkeypatch.setitem(curriculum.STUDIES, "hopper", curriculum.Study("HopperRandParams-v0", 3_200))
+    settings.write(tmp_path / "curriculum-hopper-uniform-seed0.json", {}, {})
+    assert curriculum.main(["table", "--out", str(tmp_path)]) == 2
+    assert "curriculum-hopper-uniform-seed0.json: made with" in capsys.readouterr().err
+
+
+def test_committed_records_are_of_the_rows_as_they_are() -> None:
+    for study in (maml, adaptation, curriculum):
+        assert study.table(study.RESULTS)
+    named = [f"{name}-seed" for name in maml.ROWS] + [f"adapt-{name}-seed" for name in adaptation.ROWS]
+    named += [f"curriculum-{name}-{t}-seed" for name, s in curriculum.STUDIES.items() for t in s.teachers]
+    for path in maml.RESULTS.glob("*-seed*.json"):
+        assert any(path.name.startswith(name) for name in named), path
 
 
 # -- curricula ------------------------------------------------------------------------------------------
@@ -182,7 +234,8 @@ def _maml_record(row: str, seed: int, before: list[float], after: list[float]) -
         {"episodes": e, "steps": 0, "returns": [[v] for v in values], "sampled": values}
         for e, values in points
     ]
-    return json.dumps({"row": row, "seed": seed, "steps": 1000, "cpu_s": 5.0, "curve": curve})
+    found = {"row": row, "seed": seed, "steps": 1000, "cpu_s": 5.0, "curve": curve}
+    return json.dumps({**found, "settings": as_json(maml.settings(maml.ROWS[row]))})
 
 
 def test_the_table_has_intervals_over_seeds_and_gains_seed_by_seed(tmp_path: Path) -> None:
@@ -244,12 +297,15 @@ def test_what_adaptation_saves_is_counted_seed_by_seed(tmp_path: Path) -> None:
         found = {"level": [2.0, 2.0], "deficit": [deficit, deficit + 20.0], "after": [1.0, 1.0]}
         return found | {"recovery_steps": [30, None], "harm": share, "ms_per_step": 1.0, "worlds": 2}
 
+    def made_with(row: str) -> dict[str, object]:
+        return {"row": row, "settings": as_json(adaptation.settings(adaptation.ROWS[row]))}
+
     for seed, deficit in enumerate([100.0, 200.0, 300.0]):
-        record = {"row": "point-flip", "plain": measured(deficit, 0.0)}
+        record = made_with("point-flip") | {"plain": measured(deficit, 0.0)}
         record["adapts/actuators"] = measured(deficit - 40.0 - 2.0 * seed, 0.01 * (1 + seed))
         (tmp_path / f"adapt-point-flip-seed{seed}.json").write_text(json.dumps(record))
     fell = measured(0.0, 0.0) | {"level": [], "deficit": [], "after": [], "recovery_steps": []}
-    record = {"row": "hopper-fault", "plain": fell, "adapts/features": fell}
+    record = made_with("hopper-fault") | {"plain": fell, "adapts/features": fell}
     (tmp_path / "adapt-hopper-fault-seed0.json").write_text(json.dumps(record))
     plain, adapted, *none = _cells(adaptation.table(tmp_path).splitlines()[2:])
     assert [line[2] for line in none] == ["0 of 1 met their change"] * 2

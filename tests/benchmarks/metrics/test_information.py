@@ -26,6 +26,7 @@ from benchmarks.metrics.information import (
     total_correlation,
 )
 from benchmarks.metrics.nearest_neighbours import ksg_mutual_information
+from benchmarks.metrics.principal import principal_components
 from benchmarks.metrics.transfer_entropy import series_transfer_entropy, transfer_entropy
 
 LN2 = math.log(2.0)
@@ -257,3 +258,13 @@ def test_agrees_with_hoi(name: str) -> None:
 
 def peers_samples(name: str) -> NDArray[np.float64]:
     return np.array(PEERS["samples"][name]["samples"])
+
+
+def test_components_are_of_what_varies_together_whatever_its_unit() -> None:
+    rng = np.random.default_rng(0)
+    alone, together = rng.normal(size=(2, 4000))
+    samples = np.stack([1000.0 * alone, together, 0.001 * together, np.full(4000, 3.0)], axis=1)
+    (first,) = principal_components(samples, 1).T
+    assert abs(np.corrcoef(first, together)[0, 1]) > 0.999
+    assert principal_components(samples.reshape(40, 100, 4), 2).shape == (40, 100, 2)
+    assert np.isfinite(principal_components(samples, 4)).all()

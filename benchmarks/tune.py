@@ -2,12 +2,13 @@
 
 Every method gets the same budget: `--trials` settings, each trained once for `--steps` control steps, judged
 on the `validation` split (10 tasks x 3 trials, mode actions, judged as results are), which no result is
-computed on. Trial 0 is the method's present settings, so "what tuning gained" is the best trial minus trial
-0 - at the search's own length and on the tasks that were searched on, hence an optimistic figure.
+computed on. Trial 0 is the method's present settings. The best trial minus trial 0 is an optimistic figure,
+the best of several draws of one seed each; so both settings are then trained with `--confirm` seeds that the
+search has not used, and what those gain, with its interval, is what tuning gained.
 
 The search is kept in `--out`: a journal that a killed search goes on from (a trial that was cut off is run
 again with its settings; the sampler of trial n is seeded with n, so the order of interruptions changes
-nothing), and `<scenario>.json`, the outcome in brief.
+nothing), and `<scenario>.json`, the outcome in brief, from which it goes on too where there is no journal.
 """
 
 from __future__ import annotations
@@ -40,14 +41,14 @@ from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.policy import Players
 from ma_ssm_env.scenarios import find_scenario
 from ma_ssm_env.whole_file import replace_file
-from policies.config import TrainConfig, tuned
+from policies.config import WORLDS_OF_A_RUN, TrainConfig, tuned
 from policies.cores import CoreConfig
 from policies.team import NetworkConfig
 from policies.train import players
 from policies.training import Training
 
 VALIDATION_TRIALS = 3
-SEED = 1000  # of training in a search: no run of a suite has it
+SEED = 1000  # of training in a search, and the next ones where it is confirmed: no run of a suite has them
 WORLD_SEED = 10**12  # nor these worlds
 DRAWS = 50  # of the sampler, to find settings that were not tried yet
 Choices = dict[str, tuple[Any, ...]]
@@ -60,12 +61,12 @@ class Searched:
     Attributes:
         settings: scenario -> its present settings, by name.
         choices: values of each setting that is searched.
-        train: (scenario, steps, changes) -> who plays.
+        train: (scenario, steps, changes, seed) -> who plays.
     """
 
     settings: Callable[[str], Mapping[str, Any]]
     choices: Choices
-    train: Callable[[str, int, Mapping[str, Any]], Players]
+    train: Callable[[str, int, Mapping[str, Any], int], Players]
 
 
 _ON_POLICY: Choices = {
@@ -83,9 +84,10 @@ _OFF_POLICY: Choices = {
 
 
 def _sb3(config: Callable[..., Any], train: Callable[..., Any], choices: Choices) -> Searched:
-    def run(scenario: str, steps: int, changes: Mapping[str, Any]) -> Players:
+    def run(scenario: str, steps: int, changes: Mapping[str, Any], seed: int) -> Players:
         settings = config(scenario, **changes)
-        trained = train(scenario, SEED, steps, settings, world_seed=WORLD_SEED, hooks=Hooks())
+        world_seed = WORLD_SEED + (seed - SEED) * WORLDS_OF_A_RUN
+        trained = train(scenario, seed, steps, settings, world_seed=world_seed, hooks=Hooks())
         policy: Players = trained.policy
         return policy
 
@@ -105,13 +107,13 @@ def _off_policy(algorithm: Algorithm) -> Searched:
 
 
 def _ours(core: str, team: bool) -> Searched:
-    def run(scenario: str, steps: int, changes: Mapping[str, Any]) -> Players:
+    def run(scenario: str, steps: int, changes: Mapping[str, Any], seed: int) -> Players:
         training = Training(
             TrainConfig(
                 scenario=scenario,
                 team=team,
                 steps=steps,
-                seed=SEED,
+                seed=seed,
                 network=NetworkConfig(core=CoreConfig(kind=core)),
                 ppo=tuned(scenario, **changes),
             )
@@ -145,8 +147,26 @@ SEARCHED: dict[str, Searched] = {
 }
 
 
-def search(scenario: str, method: str, trials: int, steps: int, out: Path) -> dict[str, Any]:
-    """Bring the search of a method to `trials` finished trials, and give its outcome."""
+def search(
+    scenario: str,
+    method: str,
+    trials: int,
+    steps: int,
+    out: Path,
+    confirm: int = 0,
+    earlier: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Bring the search of a method to `trials` finished trials, and give its outcome.
+
+    Args:
+        scenario: id.
+        method: of `SEARCHED`.
+        trials: settings that it may try.
+        steps: control steps of a trial.
+        out: folder of the journal.
+        confirm: fresh seeds that the present and the best settings are trained with, where they differ.
+        earlier: an outcome of this search to go on from, where there is no journal of it.
+    """
     searched = SEARCHED[method]
     out.mkdir(parents=True, exist_ok=True)
     storage = JournalStorage(JournalFileBackend(str(out / "journal.log")))
@@ -156,6 +176,8 @@ def search(scenario: str, method: str, trials: int, steps: int, out: Path) -> di
         direction="maximize",
         load_if_exists=True,
     )
+    if not study.trials and earlier is not None and earlier["steps"] == steps:
+        _take_up(study, searched, earlier)
     present = searched.settings(scenario)
     if not study.trials:
         study.enqueue_trial(
@@ -168,20 +190,72 @@ def search(scenario: str, method: str, trials: int, steps: int, out: Path) -> di
         number = len(_finished(study))
         trial, chosen = _next(study, searched.choices, number, trials)
         began = time.process_time()
-        try:
-            found = evaluate(
-                scenario,
-                searched.train(scenario, steps, chosen),
-                split="validation",
-                trials=VALIDATION_TRIALS,
-            )
-            value = float(judged_return(scenario, found.returns).mean())
-        except FloatingPointError:  # it diverged: the worst that can be
-            value = float("-inf")
+        value = _worth(searched, scenario, steps, chosen, SEED)
         trial.set_user_attr("cpu_s", round(time.process_time() - began, 1))
         study.tell(trial, value)
         print(f"{scenario} {method} {number + 1}/{trials}: {value:.2f} {chosen}", flush=True)
-    return _outcome(study, searched)
+    outcome = _outcome(study, searched)
+    if confirm and outcome["best"]["settings"] != outcome["before"]["settings"]:
+        outcome["confirmed"] = _confirmed(study, searched, scenario, steps, confirm, outcome)
+    return outcome
+
+
+def _take_up(study: optuna.Study, searched: Searched, earlier: Mapping[str, Any]) -> None:
+    """Enter the trials of an outcome, if it was of the same choices."""
+    choices = {name: list(values) for name, values in searched.choices.items()}
+    if earlier["searched"] != choices:
+        return
+    distributions: dict[str, optuna.distributions.BaseDistribution] = {
+        name: optuna.distributions.CategoricalDistribution(values)
+        for name, values in searched.choices.items()
+    }
+    for number, (value, chosen) in enumerate(earlier["all"]):
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=dict(zip(choices, chosen, strict=True)),
+                distributions=distributions,
+                value=float("-inf") if value is None else value,
+                user_attrs={"cpu_s": earlier["cpu_s"] if number == 0 else 0.0},  # it is kept as a sum
+            )
+        )
+
+
+def _worth(searched: Searched, scenario: str, steps: int, chosen: Mapping[str, Any], seed: int) -> float:
+    """Return on the validation tasks after a training; minus infinity where it diverged."""
+    try:
+        found = evaluate(
+            scenario,
+            searched.train(scenario, steps, chosen, seed),
+            split="validation",
+            trials=VALIDATION_TRIALS,
+        )
+    except FloatingPointError:
+        return float("-inf")
+    return float(judged_return(scenario, found.returns).mean())
+
+
+def _confirmed(
+    study: optuna.Study,
+    searched: Searched,
+    scenario: str,
+    steps: int,
+    seeds: int,
+    outcome: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Returns of the present and the best settings with seeds that the search has not used.
+
+    What is done is kept with the study, under the settings' own name: a later search may find others.
+    """
+    values: dict[str, list[float]] = {"before": [], "best": []}
+    for seed in range(SEED + 1, SEED + 1 + seeds):
+        for which, found in values.items():
+            settings = outcome[which]["settings"]
+            name = f"seed {seed}: {json.dumps(settings, sort_keys=True)}"
+            if name not in study.user_attrs:
+                study.set_user_attr(name, _worth(searched, scenario, steps, settings, seed))
+                print(f"{study.study_name} {name}: {study.user_attrs[name]:.2f}", flush=True)
+            found.append(float(study.user_attrs[name]))
+    return {which: [_number(value) for value in found] for which, found in values.items()}
 
 
 def _next(study: optuna.Study, choices: Choices, number: int, trials: int) -> tuple[Any, dict[str, Any]]:
@@ -228,6 +302,14 @@ def _number(value: float) -> float | None:
     return round(value, 3) if value > float("-inf") else None
 
 
+def _table(path: Path, scenario: str) -> dict[str, Any]:
+    """The outcomes of a scenario that there are."""
+    if not path.exists():
+        return {"scenario": scenario, "methods": {}}
+    table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return table
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0, or 2 on bad usage."""
     parser = argparse.ArgumentParser(
@@ -238,17 +320,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scenario", default="PointDir-v0", help="id of the scenario")
     parser.add_argument("--methods", nargs="+", default=list(SEARCHED), help=f"of {', '.join(SEARCHED)}")
     parser.add_argument("--trials", type=int, default=8, help="settings that each method may try")
+    parser.add_argument(
+        "--confirm", type=int, default=3, help="seeds that the present and the best settings are trained with"
+    )
     parser.add_argument("--steps", type=int, default=50_000, help="control steps of a trial")
     parser.add_argument(
         "--out", type=Path, default=Path("benchmarks/results/tuning"), help="folder of the outcomes"
     )
     given = parser.parse_args(arguments)
     unknown = [name for name in given.methods if name not in SEARCHED]
-    if unknown or given.trials < 1 or given.steps < 1:
+    if unknown or given.trials < 1 or given.steps < 1 or given.confirm < 0:
         told = (
             f"method {unknown[0]!r}: one of {', '.join(SEARCHED)}"
             if unknown
-            else "--trials and --steps: 1 or more"
+            else "--trials and --steps: 1 or more, --confirm: 0 or more"
         )
         print(f"error: {told} is expected", file=sys.stderr)
         return 2
@@ -262,8 +347,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / f"{given.scenario}.json"
     for method in given.methods:
-        outcome = search(given.scenario, method, given.trials, given.steps, given.out)
-        table = json.loads(path.read_text()) if path.exists() else {"scenario": given.scenario, "methods": {}}
+        earlier = _table(path, given.scenario)["methods"].get(method)
+        outcome = search(given.scenario, method, given.trials, given.steps, given.out, given.confirm, earlier)
+        table = _table(path, given.scenario)  # anew: another search may have written to it in the meantime
         table["methods"][method] = {"steps": given.steps, **outcome}
         table["versions"] = versions()
         replace_file(path, json.dumps(table, indent=1) + "\n")

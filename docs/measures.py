@@ -31,11 +31,20 @@ from benchmarks.report.methods import methods_by_name
 from benchmarks.report.references import default_path, read_references
 from benchmarks.report.sections import SECTIONS
 from benchmarks.report.summary import summarise
+from benchmarks.tuning_table import RESULTS, tuning_table
 
-PAGES = ("findings.md", "performance_analysis.md", "curriculum.md", "maml.md", "adaptation.md")
+PAGES = (
+    "findings.md",
+    "performance_analysis.md",
+    "curriculum.md",
+    "maml.md",
+    "adaptation.md",
+    "../baselines/TUNING.md",
+)
 FIGURES = {"demo-learning.png": ("demo", "answer"), "demo-profiles.png": ("demo", "profiles")}
 _MARK = re.compile(r"<!-- report:([\w+]+)/([\w-]+) -->.*?<!-- /report -->", re.DOTALL)
 _STUDY = re.compile(r"<!-- study:(\w+)(?:/([\w,-]+))? -->.*?<!-- /study -->", re.DOTALL)
+_TUNING = re.compile(r"<!-- tuning:([\w-]+) -->.*?<!-- /tuning -->", re.DOTALL)
 
 
 @cache
@@ -79,7 +88,11 @@ def with_tables(text: str) -> str:
         table = first_table(study.table(ROOT / study.RESULTS, *rows))
         return f"{match[0].partition('-->')[0]}-->\n\n{table}\n\n<!-- /study -->"
 
-    return _STUDY.sub(studied, _MARK.sub(made, text))
+    def tuned(match: re.Match[str]) -> str:
+        table = tuning_table(ROOT / RESULTS / f"{match[1]}.json").strip()
+        return f"<!-- tuning:{match[1]} -->\n\n{table}\n\n<!-- /tuning -->"
+
+    return _TUNING.sub(tuned, _STUDY.sub(studied, _MARK.sub(made, text)))
 
 
 def write_all() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks import tune
-from benchmarks.tune import SEARCHED, Searched, main, search
+from benchmarks.tune import SEARCHED, SEED, Searched, main, search
+from benchmarks.tuning_table import tuning_table
 
 CHOICES = {"learning_rate": (1, 2, 3, 4), "gamma": (0, 10)}
 
@@ -16,13 +17,14 @@ def toy(monkeypatch):
     """A method whose worth is known: 100 at learning_rate 3 and gamma 10; returns what was trained."""
     trained = []
 
-    def train(scenario, steps, changes):
+    def train(scenario, steps, changes, seed):
         trained.append((steps, dict(changes)))
-        return changes
+        return {**changes, "seed": seed}
 
     class Found:
         def __init__(self, changes):
-            self.returns = np.full((4, 3, 2), 90.0 - abs(changes["learning_rate"] - 3) + changes["gamma"])
+            worth = 90.0 - abs(changes["learning_rate"] - 3) + changes["gamma"]
+            self.returns = np.full((4, 3, 2), worth + (changes["seed"] - SEED))
 
     monkeypatch.setattr(tune, "evaluate", lambda scenario, players, **options: Found(players))
     settings = {"learning_rate": 1, "gamma": 0, "other": 5}
@@ -65,15 +67,67 @@ def test_a_search_goes_on_where_it_was_cut(toy, tmp_path, monkeypatch):
 def test_divergence_is_the_worst_and_does_not_end_the_search(toy, tmp_path, monkeypatch):
     train = SEARCHED["toy"].train
 
-    def diverges(scenario, steps, changes):
+    def diverges(scenario, steps, changes, seed):
         if changes["learning_rate"] == 1:
             raise FloatingPointError("loss is nan")
-        return train(scenario, steps, changes)
+        return train(scenario, steps, changes, seed)
 
     monkeypatch.setitem(SEARCHED, "toy", Searched(SEARCHED["toy"].settings, CHOICES, diverges))
     found = search("PointDir-v0", "toy", 8, 77, tmp_path)
     assert found["before"]["value"] is None
     assert found["best"]["value"] == 100.0
+    told = search("PointDir-v0", "toy", 8, 77, tmp_path, confirm=2)["confirmed"]
+    assert told == {"before": [None, None], "best": [101.0, 102.0]}
+
+
+def test_what_is_gained_is_confirmed_with_seeds_that_the_search_has_not_used(toy, tmp_path, monkeypatch):
+    search("PointDir-v0", "toy", 8, 77, tmp_path)
+    toy.clear()
+    play, plays = tune.evaluate, []
+
+    def killed(scenario, players, **options):
+        plays.append(players["seed"])
+        if len(plays) == 4:
+            raise KeyboardInterrupt
+        return play(scenario, players, **options)
+
+    monkeypatch.setattr(tune, "evaluate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        search("PointDir-v0", "toy", 8, 77, tmp_path, confirm=3)
+    found = search("PointDir-v0", "toy", 8, 77, tmp_path, confirm=3)
+    assert plays == [SEED + n for n in (1, 1, 2, 2, 2, 3, 3)]  # the one that was cut off is done again
+    assert found["confirmed"] == {"before": [89.0, 90.0, 91.0], "best": [101.0, 102.0, 103.0]}
+    (tmp_path / "t.json").write_text(json.dumps({"methods": {"toy": {"steps": 77, **found}}}))
+    (line,) = tuning_table(tmp_path / "t.json").splitlines()[2:]
+    # Two samples of deviation 1: standard error sqrt(2/3), 4 degrees of freedom, t = 2.776.
+    assert "| 3 | 12.0 (9.7 to 14.3) |" in line
+    assert "| lr 1, gamma 0 | 88.0 | lr 3, gamma 10 | 100.0 |" in line
+
+
+def test_an_outcome_without_its_journal_is_gone_on_from(toy, tmp_path):
+    arguments = ["--methods", "toy", "--trials", "4", "--steps", "5", "--confirm", "0"]
+    assert main([*arguments, "--out", str(tmp_path / "a")]) == 0
+    first = json.loads((tmp_path / "a" / "PointDir-v0.json").read_text())["methods"]["toy"]
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "PointDir-v0.json").write_text((tmp_path / "a" / "PointDir-v0.json").read_text())
+    done = len(toy)
+    assert main([*arguments, "--trials", "6", "--out", str(tmp_path / "b")]) == 0
+    assert len(toy) == done + 2
+    again = json.loads((tmp_path / "b" / "PointDir-v0.json").read_text())["methods"]["toy"]
+    assert again["all"][:4] == first["all"]
+    assert again["trials"] == 6
+    assert main([*arguments, "--trials", "6", "--steps", "7", "--out", str(tmp_path / "b")]) == 0
+    assert len(toy) == done + 2 + 6  # another length is another search
+
+
+def test_settings_that_stay_are_not_trained_again(toy, tmp_path):
+    monkey = {"learning_rate": 3, "gamma": 10}
+    SEARCHED["toy"] = Searched(lambda scenario: monkey, CHOICES, SEARCHED["toy"].train)
+    found = search("PointDir-v0", "toy", 3, 77, tmp_path, confirm=2)
+    assert len(toy) == 3
+    assert "confirmed" not in found
+    (tmp_path / "t.json").write_text(json.dumps({"methods": {"toy": {"steps": 77, **found}}}))
+    assert "the same, of 3 | 100.0 | - | 0 |" in tuning_table(tmp_path / "t.json")
 
 
 def test_the_outcome_is_kept_by_method(toy, tmp_path, capsys):

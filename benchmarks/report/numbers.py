@@ -96,3 +96,8 @@ def duration(seconds: float) -> str:
 def listed(names: list[str] | tuple[str, ...]) -> str:
     """Names as a sentence writes them: a, b and c."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def named(names: list[str] | tuple[str, ...], most: int) -> str:
+    """Names as a sentence writes them; of more than `most` the first three, and how many others there are."""
+    return listed(names) if len(names) <= most else f"{', '.join(names[:3])} and {len(names) - 3} others"

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from benchmarks.report.comparison import muted_of, price_list, ranking, team_of
-from benchmarks.report.numbers import decimal, listed, p_value, span, steps
+from benchmarks.report.numbers import decimal, listed, named, p_value, span, steps
 from benchmarks.report.study import Difference, MethodSummary, ScenarioSummary, Study
 from benchmarks.report.summary import best_single, score_difference
 
@@ -23,6 +23,7 @@ STANDING = (
 # Share of simulated percentile bootstrap intervals that held the truth, by runs (docs/statistics.md).
 _BOOTSTRAP = {2: "about 50%", 3: "about 75%", 4: "about 86%", 5: "about 90%"}
 ENOUGH_SEEDS = 10
+MOST_NAMES = 12  # of methods in a sentence; more are counted, and the tables have them
 NAMED_SCENARIOS = 3  # in the answer; more are counted
 OVERSPENT = 1.02  # a budget is met in whole iterations, so a little more is taken by everyone
 
@@ -148,45 +149,57 @@ def _ceilings(study: Study) -> list[str]:
     unknown: list[str] = []
     muted_below: list[str] = []
     muted_above: list[str] = []
+    alone: list[str] = []  # one seed: nothing is known about the next
+    shares: list[str] = []  # in place of the names, where those would fill the page
     several = len(study.scenarios) > 1
     for scenario in study.scenarios:
         suffix = f" on {scenario.name}" if several else ""
+        before = len(passed), len(below)
         for summary in scenario.methods:
             if not summary.trained or not summary.runs:
                 continue
             above = passed_ceiling(scenario, summary)
             name = f"{summary.method.name}{suffix}"
-            if above is None:
+            if above is not None and summary.runs < 2 and summary.method.kind != "muted":
+                alone.append(name)
+            elif above is None:
                 unknown.append(scenario.name)
             elif summary.method.kind == "muted":
                 (muted_above if above else muted_below).append(name)
             else:
                 (passed if above else below).append(name)
+        over, under = len(passed) - before[0], len(below) - before[1]
+        if under:
+            but = f" (all but {listed(passed[before[0] :])})" if 0 < over <= MOST_NAMES else ""
+            shares.append(f"{under} of {over + under} trained methods{suffix}{but}")
     sentences = []
     control = "it is told nothing about the task, so the ceiling is where it belongs"
     if below:
         have = "has" if len(below) == 1 else "have"
         sentences.append(
-            f"{listed(below)} {have} not passed the blind ceiling, the best return that is possible "
-            "without knowing the "
+            f"{listed(below if len(below) <= MOST_NAMES else shares)} {have} not "
+            "passed the blind ceiling, the best return that is possible without knowing the "
             "task: nothing is shown there about finding the hidden task."
         )
     if muted_below:
         is_ = "is" if len(muted_below) == 1 else "are"
         sentences.append(
-            f"{listed(muted_below)} {is_} at or below the blind ceiling as expected: {control}; that is "
-            "the control."
+            f"{named(muted_below, MOST_NAMES)} {is_} at or below the blind ceiling as expected: "
+            f"{control}; that is the control."
         )
     if muted_above:
         sentences.append(
-            f"{listed(muted_above)} passed the blind ceiling, which the control should not be able to do: "
-            "the task leaks "
+            f"{named(muted_above, MOST_NAMES)} passed the blind ceiling, which the control should not be "
+            "able to do: the task leaks "
             "by another way than the belief, or the ceiling is wrong, and nothing is shown about messages "
             "until that is found."
         )
+    if alone:
+        they = "it is one seed" if len(alone) == 1 else "they are one seed each"
+        sentences.append(f"Whether {named(alone, MOST_NAMES)} passed the blind ceiling is open: {they}.")
     if unknown:
         sentences.append(f"No blind ceiling can be drawn for {listed(tuple(dict.fromkeys(unknown)))}.")
-    if passed and not below and not unknown:
+    if passed and not below and not unknown and not alone:
         every = "Every trained method but the control" if muted_below else "Every trained method"
         sentences.insert(
             0, f"{every} passed the blind ceiling, the best return that is possible without knowing the task."
@@ -217,7 +230,7 @@ def _aggregate_limits(study: Study) -> list[str]:
     if partial:
         points.append(
             f"Not ranked, because they were not run on every scored scenario: "
-            f"{listed([entry.method.name for entry in partial])}."
+            f"{named([entry.method.name for entry in partial], MOST_NAMES)}."
         )
     tested = len(price_list(study)[0])
     if tested > 1:
@@ -237,16 +250,21 @@ def _scenario_limits(scenario: ScenarioSummary) -> list[str]:
     notes = []
     if scenario.problem:
         notes.append(f"no scores: no reference values: {scenario.problem}.")
+    neighbours = [
+        (a, b)
+        for a, b in zip(scenario.methods, scenario.methods[1:], strict=False)
+        if a.trained and b.trained and a.judged and b.judged
+    ]
     overlapping = [
         f"{a.method.name} and {b.method.name}"
-        for a, b in zip(scenario.methods, scenario.methods[1:], strict=False)
-        if a.trained and b.trained and a.judged and b.judged and b.judged.high >= a.judged.low
+        for a, b in neighbours
+        if a.judged and b.judged and b.judged.high >= a.judged.low
     ]
     if overlapping:
-        notes.append(
-            f"neighbours in the table whose intervals overlap: {listed(overlapping)}. Their order is not "
-            "decided."
-        )
+        which = listed(overlapping)
+        if len(overlapping) > MOST_NAMES:
+            which = f"{len(overlapping)} of {len(neighbours)} pairs"
+        notes.append(f"neighbours in the table whose intervals overlap: {which}. Their order is not decided.")
     censored = [
         f"{m.method.name} ({steps(m.levels[-1].observed)})"
         for m in scenario.methods
@@ -254,9 +272,8 @@ def _scenario_limits(scenario: ScenarioSummary) -> list[str]:
     ]
     if censored:
         notes.append(
-            f"steps to a level are censored for {listed(censored)}: the median run never arrived; how much "
-            "longer it would "
-            "need is not known."
+            f"steps to a level are censored for {named(censored, MOST_NAMES)}: the median run never "
+            "arrived; how much longer it would need is not known."
         )
     tasks = {m.tasks for m in scenario.methods if m.runs}
     distinct = min((len(set(t)) for t in tasks), default=math.inf)
@@ -279,10 +296,10 @@ def _scenario_limits(scenario: ScenarioSummary) -> list[str]:
         if m.trained and any(r.result.charged_steps > OVERSPENT * r.run.budget for r in m.records)
     ]
     if over:
-        notes.append(f"charged more than {OVERSPENT - 1:.0%} over the budget: {listed(over)}.")
+        notes.append(f"charged more than {OVERSPENT - 1:.0%} over the budget: {named(over, MOST_NAMES)}.")
     sampled = [m.method.name for m in scenario.methods if m.trained and m.runs and m.actions != "mode"]
     if sampled:
-        notes.append(f"judged with sampled actions, not the mode: {listed(sampled)}.")
+        notes.append(f"judged with sampled actions, not the mode: {named(sampled, MOST_NAMES)}.")
     return [*notes, *scenario.notes]
 
 

@@ -218,6 +218,27 @@ def test_the_first_limit_names_trained_methods_below_the_blind_ceiling(tmp_path,
     assert "a team can win in learning only" in limits
 
 
+def test_a_hundred_methods_do_not_fill_the_page_with_their_names(tmp_path, table):
+    records = all_methods()
+    for number in range(40):
+        low = number > 2
+        final = (-2, -2) if low else (50, 50)
+        records += [fake(f"mine-{number}", seed, final=final) for seed in range(3)]
+    _, markdown = report(tmp_path, table, records)
+    limits = markdown.split("What this shows and what it does not")[1].split("\n## ")[0].strip()
+    assert limits.startswith("37 of 44 trained methods (all but sb3-ppo-oracle, team-s5, mono-s5, ")
+    assert max(len(line) for line in limits.splitlines()) < 1500
+    assert re.search(r"whose intervals overlap: \d+ of 43 pairs\. Their order is not decided", limits)
+    assert re.search(r"steps to a level are censored for .* and \d+ others: the median run", limits)
+    assert limits.count("mine-") < 40
+
+
+def test_of_one_seed_it_is_open_whether_it_passed_the_ceiling(tmp_path, table):
+    _, markdown = report(tmp_path, table, [fake("mono-s5", 0, final=(90, 90)), fake("team-s5", 0)])
+    assert "Whether mono-s5 and team-s5 passed the blind ceiling is open: they are one seed each." in markdown
+    assert "not passed the blind ceiling" not in markdown
+
+
 def test_a_muted_team_above_the_ceiling_is_called_a_leak(tmp_path, table):
     records = [fake("team-s5", s) for s in range(3)] + [
         fake("team-s5-muted", s, final=(30, 30)) for s in range(3)

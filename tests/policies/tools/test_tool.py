@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypedDict
 import numpy as np
 import pytest
 
-from policies.tools import TOOLS, ToolError
+from policies.tools import TOOLS, SSMTool, ToolError
 from policies.tools.__main__ import main
 from policies.tools.tool import Items, Range, checked, schema_of
 
@@ -161,3 +161,39 @@ def test_the_command_lists_describes_and_runs(tmp_path: Path, capsys: pytest.Cap
     with pytest.raises(SystemExit) as usage:
         main(["hammer"])
     assert usage.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (
+            ValueError("need at least one array"),
+            1,
+            "ssm_forecast: failed: ValueError: need at least one array",
+        ),
+        (OSError("no space left"), 1, "ssm_forecast: failed: OSError: no space left"),
+        (ToolError("ssm_forecast: more data"), 2, "ssm_forecast: more data"),
+        (None, 1, "ssm_forecast: failed: ValueError: Out of range float values"),
+    ],
+)
+def test_a_tool_that_fails_is_told_from_arguments_that_are_refused(
+    error: Exception | None,
+    code: int,
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def call(self: SSMTool, **values: Any) -> dict[str, Any]:
+        if error is None:
+            return {"standard_error": float("nan")}  # JSON has no word for it
+        raise error
+
+    monkeypatch.setattr(SSMTool, "__call__", call)
+    file = tmp_path / "arguments.json"
+    file.write_text("{}")
+    assert main(["ssm_forecast", str(file)]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(message)
+    assert captured.err.count("\n") == 1

@@ -152,7 +152,12 @@ class MetaTraining:
         self.steps = self.iteration = self._batches = 0
 
     def iterate(self) -> dict[str, float]:
-        """One meta-iteration; its metrics."""
+        """One meta-iteration; its metrics.
+
+        `before` and `after` are mean returns of an inner episode on the first and on the last trials of the
+        iteration. After the last inner step `reptile` plays none: its last trials are those from which that
+        step learned, with one inner step the same as the first.
+        """
         config = self.config
         tasks = np.stack([self.scenario.variation.sample(self.rng, "train") for _ in range(config.tasks)])
         progress = min(1.0, self.steps / config.steps)

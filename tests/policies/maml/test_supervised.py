@@ -52,7 +52,7 @@ def test_a_step_that_is_not_finite_leaves_the_model_as_it_was(algorithm: Any, ra
     """Of two inner steps the second overflows; or a loss or a gradient does, of what it left."""
     model = _linear(0.3)
     config = SupervisedConfig(algorithm, inner_steps=2, inner_rate=rate, iterations=3, tasks=1)
-    with pytest.raises(FloatingPointError, match="iteration [0-2]$"):
+    with pytest.raises(FloatingPointError, match=r"iteration [0-2]$"):
         fit(model, _lines([2.0]), config, torch.Generator())
     assert math.isfinite(float(model.weight.detach()))
 

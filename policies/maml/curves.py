@@ -7,8 +7,6 @@ worlds of their own, which no data was sampled on.
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import json
 import sys
 from collections.abc import Sequence
@@ -83,8 +81,7 @@ def adaptation_curve(
         ValueError: adaptation from what is observed, where a role that adapts observes no reward.
     """
     inner_steps = max(1, adaptation.config.steps)
-    adaptation = copy.copy(adaptation)  # with its rates, learned ones too
-    adaptation.config = dataclasses.replace(adaptation.config, steps=inner_steps)
+    adaptation = adaptation.with_steps(inner_steps)
     law = find_scenario(scenario).variation
     tasks = law.tasks(split) if tasks is None else np.asarray(tasks, dtype=np.float64)
     generator = torch.Generator().manual_seed(seed)

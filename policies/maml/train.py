@@ -139,6 +139,11 @@ class MetaTraining:
                 f"value={config.ppo.value} with {config.inner.steps} inner steps: adapted policies have a "
                 "fitted linear baseline and no critic; take value=0"
             )
+        if config.inner.steps and config.network.infer_task:
+            raise ValueError(
+                f"infer_task=True with {config.inner.steps} inner steps: trials of adapted policies keep no "
+                "state to learn the task from; set infer_task=False, or 0 inner steps"
+            )
         if config.outer.algorithm == "reptile" and config.inner.steps == 0:
             raise ValueError("reptile with 0 inner steps: there is nothing to move towards; take 1 or more")
         self.generator = torch.Generator().manual_seed(config.seed)

@@ -1,5 +1,6 @@
 """The inner and the outer step on real trials: gradients, variants, feedback, and that it learns."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -451,11 +452,35 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         MetaTraining(MamlConfig(tasks=N, trials=M, options=PLAY, ppo=maml_ppo(12, 12, 1, value=0.5)))
     with pytest.raises(ValueError, match="nothing to move towards"):
         MetaTraining(_config(inner=InnerConfig(steps=0), outer=OuterConfig(algorithm="reptile")))
+    for algorithm in ("maml", "reptile"):
+        config = _config(team=True, inner=InnerConfig(rate=0.5), outer=OuterConfig(algorithm=algorithm))  # type: ignore[arg-type]
+        with pytest.raises(
+            ValueError, match=r"shared=True with 1 inner steps on actors\.state_modeling\.core"
+        ):
+            MetaTraining(_of(config, shared=True))
+        with pytest.raises(ValueError, match=r"infer_task=True with 1 inner steps: .* keep no state"):
+            MetaTraining(_of(config, infer_task=True))
     with pytest.raises(ValueError, match=r"before=1.0 with reptile: it has no outer loss"):
         OuterConfig(algorithm="reptile", before=1.0)
     for wrong in ({"steps": -1}, {"rate": -0.1}, {"estimator": "x"}, {"adapts": "x"}, {"feedback": "x"}):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))}="):
             InnerConfig(**wrong)  # type: ignore[arg-type]
+
+
+def _of(config: MamlConfig, **network: Any) -> MamlConfig:
+    return dataclasses.replace(config, network=dataclasses.replace(config.network, **network))
+
+
+@pytest.mark.parametrize("wanted", ["shared", "infer_task"])
+def test_what_only_multi_task_learning_can_have_it_keeps(wanted: str) -> None:
+    run = MetaTraining(_of(_config(team=True, inner=InnerConfig(steps=0)), **{wanted: True}))
+    assert run.iterate()["kl"] < 1.0
+    if wanted == "shared":
+        with pytest.raises(ValueError, match="cannot adapt each for itself"):
+            run.adaptation.with_steps(1)
+        # What a role does not share may adapt.
+        alone = _config(team=True, inner=InnerConfig(roles=("adaptation",)))
+        assert MetaTraining(_of(alone, shared=True)).adaptation.names == ("actors.adaptation.log_std",)
 
 
 @pytest.mark.slow

@@ -99,12 +99,20 @@ def test_what_json_can_hold_comes_through_and_arrays_and_paths_become_it() -> No
         ({"count": 1, "rows": []}, "rows has 0 items: at least 1"),
         ({"count": 1, "rows": [[1, None]]}, r"rows\[0\]\[1\]=null: a finite number is expected"),
         ({"count": 1, "rows": [[float("nan")]]}, r"rows\[0\]\[0\]=NaN: a finite number"),
+        ({"count": 1, "rows": [[10**400]]}, r"rows\[0\]\[0\]=10+\.\.\.: a finite number is expected"),
+        ({"count": 10**400}, r"count=10+\.\.\.: a whole number from 1 to 3"),
         ({"count": 1, "rows": 3}, "rows=3: a list of lists or a string is expected"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ToolError, match=message):
         Echo()(**arguments)
+
+
+def test_a_whole_number_is_one_of_64_bits() -> None:
+    """Generators are seeded with no more."""
+    with pytest.raises(ToolError, match=r"seed=10+\.\.\.: a whole number of at least 0"):
+        SSMTool()([[0.0]], seed=10**400)
 
 
 def test_an_argument_without_a_description_or_a_schema_is_a_programming_error() -> None:

@@ -140,13 +140,13 @@ class MAMLTool:
             for name, model in models.items():
                 with torch.no_grad():
                     told = model(x)
-                error = float(((told - y) * scale.deviation[1]).square().mean())
-                if not math.isfinite(error * error):  # its square is needed for the standard error
+                squared = float(((told - y) * scale.deviation[1]).square().mean())
+                if not math.isfinite(squared * squared):  # its square is needed for the standard error
                     raise ToolError(
-                        f"{self.name}: new_tasks[{number}]: the error of the model {name!r} is {error:g}; "
+                        f"{self.name}: new_tasks[{number}]: the error of the model {name!r} is {squared:g}; "
                         "are its numbers in the units of tasks? Else a smaller inner_rate may help"
                     )
-                errors.setdefault(name, []).append(error)
+                errors.setdefault(name, []).append(squared)
                 if name == "adapted":
                     predictions.append((told * scale.deviation[1] + scale.mean[1]).tolist())
         gains = [b - a for b, a in zip(errors["before"], errors["adapted"], strict=True)]

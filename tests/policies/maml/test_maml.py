@@ -1,6 +1,7 @@
 """The inner and the outer step on real trials: gradients, variants, feedback, and that it learns."""
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from policies.team import NetworkConfig, TeamNetwork
 
 PLAY = {"horizon": 6, "episodes_per_trial": 2}
 N, M = 3, 4
+_TOLD = InnerConfig(feedback="step")
 FULL = {**PLAY, "observability": "full"}
 
 
@@ -371,6 +373,57 @@ def test_reptile_moves_towards_the_mean_of_the_adapted() -> None:
     steps = run.steps
     run.iterate()
     assert run.steps - steps == N * M * 12  # no outer data
+
+
+@pytest.mark.parametrize(("kl", "epochs"), [(0.12, 4), (0.18, 1)])
+def test_the_outer_step_stops_where_the_adapted_have_moved_too_far(
+    kl: float, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three tasks one has moved: by 0.04 in the mean, or by 0.06, where 0.05 is allowed."""
+    run = MetaTraining(_config(ppo={"target_kl": 0.05, "epochs": 4}))
+    objective, kls = run.outer.objective, itertools.cycle([0.0, kl, 0.0])
+
+    def moved(*task: Any) -> tuple[Tensor, dict[str, float]]:
+        loss, metrics = objective(*task)
+        return loss, {**metrics, "kl": next(kls)}
+
+    monkeypatch.setattr(run.outer, "objective", moved)
+    assert run.iterate()["epochs"] == epochs
+
+
+def test_the_meta_gradient_is_clipped() -> None:
+    run = MetaTraining(_config(team=True, ppo={"gradient_norm": 1e-4, "epochs": 1}, inner=_TOLD))
+    run.iterate()
+    *actors, critic = run.ppo.parameters.clip(np.inf)
+    assert actors == pytest.approx([1e-4] * len(run.network.roles), rel=1e-2)
+    assert critic == 0.0
+
+
+def test_a_meta_gradient_that_is_not_finite_stops_before_it_does_harm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = MetaTraining(_config())
+    before = _weights(run)
+    collect = run.ppo.parameters.collect
+
+    def spoiled() -> None:
+        collect()
+        gradient = run.ppo.parameters.vectors[0].grad
+        assert gradient is not None
+        gradient[0] = np.nan
+
+    monkeypatch.setattr(run.ppo.parameters, "collect", spoiled)
+    with pytest.raises(FloatingPointError, match="a gradient is nan after 0 outer steps"):
+        run.iterate()
+    assert all(torch.equal(before[name], value) for name, value in _weights(run).items())
+
+
+def test_the_outer_rate_follows_from_what_is_spent() -> None:
+    run = MetaTraining(_config(steps=4 * N * M * 12))  # an iteration takes half of them
+    ppo = run.config.ppo
+    first, last = ppo.learning_rate, ppo.learning_rate * ppo.final_learning_rate
+    rates = [run.iterate()["learning_rate"] for _ in range(3)]
+    assert rates == pytest.approx([first, (first + last) / 2, last])
 
 
 def test_learned_rates_are_learned() -> None:

@@ -38,7 +38,8 @@ class CurriculumConfig:
         clip: of the ratio.
         entropy: weight of the entropy bonus, which keeps the proposals spread.
         value: weight of the baseline's loss.
-        gradient_norm: largest norm of the gradients of policy and baseline, each.
+        gradient_norm: largest norm of the gradient of the policy, and of that of the baseline's core; the
+            linear layer from the core to the expected payment is not clipped.
         target_kl: KL at which an update stops.
     """
 

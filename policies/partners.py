@@ -37,9 +37,13 @@ class Partner:
 
     def __init__(self, role: str, policy: Policy, num_worlds: int, seed: int) -> None:
         self.role, self.policy = role, policy
-        self._num_worlds = num_worlds
+        self._num_worlds, self._seed = num_worlds, seed
         self._rng = np.random.default_rng([seed, ROLES.index(role)])
         self._memory: Memory = policy.initial_memory(num_worlds)
+
+    def reseed(self, worlds: int) -> None:
+        """Begin what it draws anew, as the worlds do from their first seed `worlds`."""
+        self._rng = np.random.default_rng([self._seed, ROLES.index(self.role), int(worlds)])
 
     def act(self, observations: NDArray[np.float32], starts: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Actions [B, A] for observations [B, O]; memory begins anew where `starts` [B].

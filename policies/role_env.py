@@ -20,7 +20,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ma_ssm_env import Policy, TeamVectorEnv
-from ma_ssm_env.roles import AGENTS, ROLE_TABLE, ROLES
+from ma_ssm_env.roles import ACTING_ROLES, AGENTS, ROLE_TABLE, ROLES
 from ma_ssm_env.scenarios import Scenario
 from policies.partners import Partner
 
@@ -32,14 +32,15 @@ class RoleVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
 
     An episode is a trial, and its end a termination. World i of `reset(seed=s)` is the team of
     `TeamVectorEnv.reset(seed=s)`, and infos are the same; `final_obs` are the role's. Partners' memory begins
-    anew where trials do.
+    anew where trials do: to who acts, after the setup step, where there is one. What they draw begins anew
+    with every seed.
 
     Args:
         scenario: id of a scenario, or the scenario.
         role: who learns.
         partners: role -> policy, for others; roles that are not named are absent.
         num_envs: B.
-        seed: of what the partners draw.
+        seed: of what the partners draw, beside the seed of `reset`.
         options: of the team's environment.
 
     Raises:
@@ -77,6 +78,8 @@ class RoleVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
         self.state_space = self.team.state_space
         self._seen: dict[str, Float] = {}
         self._starts = np.ones(num_envs, dtype=bool)
+        self._setup = np.zeros(num_envs, dtype=bool)  # worlds at their setup step now,
+        self._set_up = np.zeros(num_envs, dtype=bool)  # and those that were one step ago
 
     def observation_fields(self) -> dict[str, slice]:
         """Where each field lies in an observation."""
@@ -88,6 +91,10 @@ class RoleVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
         """Begin the next trial of every world; world i is seeded with `seed + i` (or `seed[i]`)."""
         self._seen, infos = self.team.reset(seed, options)
         self._starts = np.ones(self.num_envs, dtype=bool)
+        self._setup, self._set_up = infos["setup"].copy(), np.zeros(self.num_envs, dtype=bool)
+        if seed is not None:
+            for partner in self.partners.values():
+                partner.reseed(seed if isinstance(seed, (int, np.integer)) else seed[0])
         return self._seen[self.agent], infos
 
     def step(
@@ -100,10 +107,15 @@ class RoleVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
         """
         if not self._seen:
             raise RuntimeError(f"{self.scenario.id}: step before reset; call reset() first")
-        joint = {who: partner.act(self._seen[who], self._starts) for who, partner in self.partners.items()}
+        joint = {
+            who: partner.act(self._seen[who], self._starts | (self._set_up & (AGENTS[who] in ACTING_ROLES)))
+            for who, partner in self.partners.items()
+        }
         joint[self.agent] = actions
         self._seen, rewards, ended, never, infos = self.team.step(joint)
         self._starts = ended[self.agent]
+        # To who acts, the step after the setup step is the first one of the trial.
+        self._set_up, self._setup = self._setup, infos["setup"].copy()
         if self._starts.any():
             last = np.full(self.num_envs, None, dtype=object)
             for world in np.flatnonzero(self._starts):
@@ -135,6 +147,8 @@ class RoleVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
             "partners": {who: partner.clone_state() for who, partner in self.partners.items()},
             "seen": {who: seen.copy() for who, seen in self._seen.items()},
             "starts": self._starts.copy(),
+            "setup": self._setup.copy(),
+            "set_up": self._set_up.copy(),
         }
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
@@ -144,3 +158,4 @@ class RoleVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
             partner.restore_state(state["partners"][who])
         self._seen = {who: seen.copy() for who, seen in state["seen"].items()}
         self._starts = state["starts"].copy()
+        self._setup, self._set_up = state["setup"].copy(), state["set_up"].copy()

@@ -11,7 +11,7 @@ that it observed. Implementation details:
  2. a *shadow* without the layer forecasts the same steps: its error says whether anything is wrong;
     while its running mean is below `surprise` times nominal, adaptation is refused;
  3. rollback: where the adapted running error is above `rollback` times the shadow's, the layer goes back to
-    the identity, and that world does not adapt for `cooldown` steps;
+    the identity and the memory to the shadow's, and that world does not adapt for `cooldown` steps;
  4. gradients are clipped for each world apart, and every number of a layer stays within `trust` of the
     identity;
  5. a window begins with the memory that acting had there; no gradient goes further back;
@@ -295,6 +295,8 @@ class AdaptivePolicy:
             start = identity(len(seen), *(state.layer[n].shape[1] for n in _SIZED))
             for name, value in state.layer.items():
                 state.layer[name] = torch.where(worse[:, None], start[name], value)
+            # What the layer left in the memory goes too; where it has left nothing, the two are the same.
+            state.core = torch.where(worse[:, None], state.shadow, state.core)
             state.error = torch.where(worse, state.shadow_error, state.error)
             state.paused = torch.where(worse, float(config.cooldown), state.paused)
             state.adapting = state.adapting & ~worse

@@ -22,7 +22,8 @@ Float = NDArray[np.float32]
 class Tampered:
     """A player whose actions and sensors have other gains from step `at` of a trial on.
 
-    The last torque that it observes is the one that it sent, not the one that arrived.
+    The last torque that it observes is the one that arrived, divided by the gain: the one it sent, unless
+    the product was beyond the bounds. At a gain of 0 nothing tells what it sent, and it observes 0.
 
     Args:
         player: who plays.

@@ -51,11 +51,12 @@ class GRU(Core):
         # A reset is rare and mostly common to all worlds: one fused call for each stretch without any.
         bounds = sorted({0, len(starts), *reset_steps(starts)})
         weights = list(self.weights)
+        train = torch.is_grad_enabled()  # cuDNN keeps for backward what it is told will be trained
         features = []
         for begin, end in itertools.pairwise(bounds):
             hidden = cleared(hidden, starts[begin]).contiguous()
             part, hidden = torch.gru(
-                encoded[begin:end], hidden, weights, True, self.layers, 0.0, False, False, False
+                encoded[begin:end], hidden, weights, True, self.layers, 0.0, train, False, False
             )
             features.append(part)
         whole = features[0] if len(features) == 1 else torch.cat(features)

@@ -54,11 +54,12 @@ class LSTM(Core):
         # A reset is rare and mostly common to all worlds: one fused call for each stretch without any.
         bounds = sorted({0, len(starts), *reset_steps(starts)})
         weights = list(self.weights)
+        train = torch.is_grad_enabled()  # cuDNN keeps for backward what it is told will be trained
         features = []
         for begin, end in itertools.pairwise(bounds):
             hidden, cells = cleared(state, starts[begin]).contiguous().chunk(2)
             part, hidden, cells = torch.lstm(
-                encoded[begin:end], (hidden, cells), weights, True, self.layers, 0.0, False, False, False
+                encoded[begin:end], (hidden, cells), weights, True, self.layers, 0.0, train, False, False
             )
             state = torch.cat((hidden, cells))
             features.append(part)

@@ -162,7 +162,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             try:
                 metrics = run.iterate()
             except FloatingPointError as error:
-                print(f"diverged: {error}; the last good state is in {command.out}", file=sys.stderr)
+                print(
+                    f"diverged: {error}; what was saved before, if anything, is in {command.out}",
+                    file=sys.stderr,
+                )
                 return 1
             print(json.dumps({"steps": run.steps, **metrics}), file=metrics_file, flush=True)
             bar.update(run.steps - bar.n)

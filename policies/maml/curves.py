@@ -64,6 +64,8 @@ def adaptation_curve(
 ) -> list[Point]:
     """Return after adaptation to each task of a split, from different amounts of data.
 
+    A prior that was trained without inner steps adapts by one, as MAML does: told what it is told, no more.
+
     Args:
         network: the prior.
         adaptation: the inner step, on the same network.
@@ -74,7 +76,12 @@ def adaptation_curve(
         tasks: tasks [N, k] to adapt to instead.
         judged: trials on which each adapted policy is judged.
         seed: of the noise in the data.
+
+    Raises:
+        ValueError: adaptation from what is observed, where a role that adapts observes no reward.
     """
+    inner_steps = max(1, adaptation.config.steps)
+    adaptation = adaptation.with_steps(inner_steps)
     law = find_scenario(scenario).variation
     tasks = law.tasks(split) if tasks is None else np.asarray(tasks, dtype=np.float64)
     generator = torch.Generator().manual_seed(seed)
@@ -84,7 +91,7 @@ def adaptation_curve(
         if count:
             game = Game(scenario, len(tasks) * count, network.roles != (AGENT,), options)
             sampler = Sampler(game, network, adaptation, generator)
-            for number in range(max(1, adaptation.config.steps)):
+            for number in range(inner_steps):
                 batch = sampler.play(tasks, DATA_SEED + number * 10**6, adapted)
                 adapted = adaptation.adapt_all(adapted, sampler.inner_data(batch, len(tasks)), len(tasks))
                 steps += batch.steps

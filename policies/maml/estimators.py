@@ -9,9 +9,11 @@ sampled the data:
     dice: J = mean_t |rho_t| (box(w_t) - box(w_t - l_t)) A_t,   w_t = sum of l over the trial up to t
     lvc:  J = mean_t  rho_t A_t
 
-`dice` is unbiased to any order for every advantage of the form (what follows) - (baseline of the past); it
-is DiCE with a baseline. `lvc` keeps the term t alone of w_t: biased in the second derivative, with far less
-variance. Both have the policy gradient as first derivative, at the sampling policy and away from it.
+`dice` is unbiased to any order for every advantage of the form (what follows) - (baseline of the past), by
+the parameters that l depends on; it is DiCE with a baseline. Where some roles alone adapt, l is theirs, and
+derivatives by the others' parameters lack what these change in what is sampled. `lvc` keeps the term t alone
+of w_t: biased in the second derivative, with far less variance. Both have the policy gradient as first
+derivative, at the sampling policy and away from it.
 
 Sources: DiCE, Foerster et al. 2018; the form with a baseline, Farquhar et al. 2019 (Loaded DiCE, lambda = 1
 and 0); LVC, Rothfuss et al. 2019 (ProMP).

@@ -7,8 +7,9 @@ tasks together have a leading axis N. What adapts is a setting: all of a role's 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import torch
@@ -36,8 +37,9 @@ class InnerConfig:
         adapts: `all` of a role's network, or its `head` alone (ANIL, Raghu et al. 2020).
         roles: roles that adapt; none named means all.
         feedback: the rewards that adaptation learns from: those that are `observed` under the environment's
-            option `feedback`; or it is told the reward of every `step`, or each inner episode's mean reward
-            at its end (`episode`), whatever the roles see.
+            option `feedback`; or it is told the reward of every `step`, or at the end of each inner episode
+            its return / horizon (`episode`), the mean reward unless the body fell early, whatever the roles
+            see.
         gamma, lam: discount and trace decay of the inner advantages.
     """
 
@@ -82,6 +84,13 @@ class Adaptation:
         parts = ("head.", "log_std") if config.adapts == "head" else ("",)
         prefixes = tuple(f"actors.{role}.{part}" for role in self.roles for part in parts)
         self.names = tuple(name for name, _ in network.named_parameters() if name.startswith(prefixes))
+        common = Counter(id(p) for actor in network.actors.values() for p in actor.parameters())
+        tied = [name for name in self.names if common[id(network.get_parameter(name))] > 1]
+        if tied and config.steps:
+            raise ValueError(
+                f"shared=True with {config.steps} inner steps on {tied[0]}: it is a parameter of other roles "
+                "too, which cannot adapt each for itself; set shared=False, or 0 inner steps"
+            )
         self.batched = network.config.core.kind in VMAPPED_CORES
         self._log_probs = _LogProbs(network, self.roles)
         named = dict(network.named_parameters())
@@ -91,6 +100,12 @@ class Adaptation:
             else torch.tensor(config.rate)
             for name in self.names
         }
+
+    def with_steps(self, steps: int) -> Adaptation:
+        """The same adaptation, with the same rates, by another number of inner steps."""
+        other = Adaptation(self.network, replace(self.config, steps=steps))
+        other.rates = self.rates
+        return other
 
     def prior(self) -> Parameters:
         """The network's own parameters, of those that adapt."""

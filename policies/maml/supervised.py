@@ -91,7 +91,7 @@ def fit(
 
     Raises:
         ValueError: no tasks, or a pair whose inputs and targets differ in length.
-        FloatingPointError: the loss is not finite; the model is as it was before that step.
+        FloatingPointError: the loss or a step is not finite; the model is as it was before that step.
     """
     _check(tasks)
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -121,6 +121,10 @@ def fit(
                 total += float(found.detach()) * config.tasks
         if not math.isfinite(total):
             raise FloatingPointError(f"loss is {total / config.tasks} in iteration {iteration}")
+        trained = (*parameters.values(), *learned)
+        steps = moved.values() if config.algorithm == "reptile" else (p.grad for p in trained)
+        if not all(step is None or bool(torch.isfinite(step).all()) for step in steps):
+            raise FloatingPointError(f"a step is not finite in iteration {iteration}")
         losses.append(total / config.tasks)
         if config.algorithm == "reptile":
             with torch.no_grad():

@@ -139,6 +139,11 @@ class MetaTraining:
                 f"value={config.ppo.value} with {config.inner.steps} inner steps: adapted policies have a "
                 "fitted linear baseline and no critic; take value=0"
             )
+        if config.inner.steps and config.network.infer_task:
+            raise ValueError(
+                f"infer_task=True with {config.inner.steps} inner steps: trials of adapted policies keep no "
+                "state to learn the task from; set infer_task=False, or 0 inner steps"
+            )
         if config.outer.algorithm == "reptile" and config.inner.steps == 0:
             raise ValueError("reptile with 0 inner steps: there is nothing to move towards; take 1 or more")
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -152,7 +157,12 @@ class MetaTraining:
         self.steps = self.iteration = self._batches = 0
 
     def iterate(self) -> dict[str, float]:
-        """One meta-iteration; its metrics."""
+        """One meta-iteration; its metrics.
+
+        `before` and `after` are mean returns of an inner episode on the first and on the last trials of the
+        iteration. After the last inner step `reptile` plays none: its last trials are those from which that
+        step learned, with one inner step the same as the first.
+        """
         config = self.config
         tasks = np.stack([self.scenario.variation.sample(self.rng, "train") for _ in range(config.tasks)])
         progress = min(1.0, self.steps / config.steps)

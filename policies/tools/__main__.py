@@ -48,18 +48,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         text = sys.stdin.read() if given.arguments == "-" else Path(given.arguments).read_text()
         values = json.loads(text)
-        if not isinstance(values, dict):
-            raise ToolError(f"{given.arguments}: a JSON object is expected, not {type(values).__name__}")
-        print(json.dumps(found[0](**values)))
     except OSError as error:
         print(f"{given.arguments}: {error.strerror}", file=sys.stderr)
         return 2
+    except (ValueError, RecursionError) as error:
+        print(f"{given.arguments}: not JSON: {error}", file=sys.stderr)
+        return 2
+    if not isinstance(values, dict):
+        wrong = type(values).__name__
+        print(f"{given.arguments}: a JSON object is expected, not {wrong}", file=sys.stderr)
+        return 2
+    try:
+        print(json.dumps(found[0](**values), allow_nan=False))
     except ToolError as error:
         print(error, file=sys.stderr)
         return 2
-    except ValueError as error:
-        print(f"{given.arguments}: not JSON: {error}", file=sys.stderr)
-        return 2
+    except (ArithmeticError, OSError, RuntimeError, ValueError) as error:
+        print(f"{found[0].name}: failed: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

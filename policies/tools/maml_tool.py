@@ -110,7 +110,7 @@ class MAMLTool:
             `predictions` of the adapted model for each task's query.
         """
         shape = _shape(self.name, tasks + new_tasks)
-        scale = _scale(tasks)
+        scale = _scale(self.name, tasks)
         training = [(scale(task["support"]), scale(task["query"])) for task in tasks]
         config = SupervisedConfig(
             algorithm=self.algorithm,
@@ -129,7 +129,7 @@ class MAMLTool:
         joint = self._joint(shape, training, trained, torch.Generator().manual_seed(seed))
         errors: dict[str, list[float]] = {}
         predictions = []
-        for task in new_tasks:
+        for number, task in enumerate(new_tasks):
             support, (x, y) = scale(task["support"]), scale(task["query"])
             models = {
                 "before": trained.model,
@@ -140,7 +140,13 @@ class MAMLTool:
             for name, model in models.items():
                 with torch.no_grad():
                     told = model(x)
-                errors.setdefault(name, []).append(float(((told - y) * scale.deviation[1]).square().mean()))
+                squared = float(((told - y) * scale.deviation[1]).square().mean())
+                if not math.isfinite(squared * squared):  # its square is needed for the standard error
+                    raise ToolError(
+                        f"{self.name}: new_tasks[{number}]: the error of the model {name!r} is {squared:g}; "
+                        "are its numbers in the units of tasks? Else a smaller inner_rate may help"
+                    )
+                errors.setdefault(name, []).append(squared)
                 if name == "adapted":
                     predictions.append((told * scale.deviation[1] + scale.mean[1]).tolist())
         gains = [b - a for b, a in zip(errors["before"], errors["adapted"], strict=True)]
@@ -212,13 +218,19 @@ def _shape(name: str, tasks: list[TaskData]) -> tuple[int, int]:
     return shapes.pop()
 
 
-def _scale(tasks: list[TaskData]) -> _Scale:
+def _scale(name: str, tasks: list[TaskData]) -> _Scale:
     columns = []
     for i in (0, 1):
         rows = [row for task in tasks for part in (task["support"], task["query"]) for row in _both(part)[i]]
         columns.append(torch.tensor(rows, dtype=torch.float64))
     mean = tuple(x.mean(0) for x in columns)
     deviation = tuple(torch.where(d < 1e-12, 1.0, d) for d in (x.std(0, unbiased=False) for x in columns))
+    for part, x, d in zip(("inputs", "targets"), columns, deviation, strict=True):
+        if not bool(torch.isfinite(d).all()):
+            raise ToolError(
+                f"{name}: {part} of tasks up to {float(x.abs().max()):g}: their deviation is "
+                f"{float(d.max()):g}; give them in a larger unit"
+            )
     return _Scale((mean[0], mean[1]), (deviation[0], deviation[1]))
 
 

@@ -38,7 +38,7 @@ Sequence2D = Annotated[list[Annotated[list[float], Items(1)]], Items(1)]
 BLOCKS = 20
 CHECKS = 8  # times in training that a model is judged on what is kept
 RIDGES = (1e-8, 1e-5, 1e-2)  # in units of the mean square of what is read
-_LEAST = 32  # steps to be judged on
+_LEAST = 32  # origins to be judged on
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class SSMTool:
             the end of the last sequence [h][n]; and how much data there was.
         """
         found = _sequences(self.name, sequences, agent)
-        data = _split(self.name, found, horizon, held_out)
+        data = _split(self.name, found, horizon, held_out, self.lags)
         torch_generator = torch.Generator().manual_seed(seed)
         model = self._fit(data, horizon, torch_generator, np.random.default_rng(seed))
         linear = _linear(data.training, self.lags, horizon)
@@ -300,7 +300,7 @@ def _episodes(name: str, recorded: RecordedTrials, agent: str | None) -> list[Ar
     return found
 
 
-def _split(name: str, sequences: list[Array], horizon: int, held_out: float) -> _Data:
+def _split(name: str, sequences: list[Array], horizon: int, held_out: float, lags: int) -> _Data:
     lengths = [len(x) for x in sequences]
     if len(sequences) >= 5:
         kept = max(1, math.ceil(held_out * len(sequences)))
@@ -308,11 +308,14 @@ def _split(name: str, sequences: list[Array], horizon: int, held_out: float) -> 
     else:
         held_from = [round(length * (1.0 - held_out)) for length in lengths]
     training = [x[:at] for x, at in zip(sequences, held_from, strict=True) if at]
-    judged = sum(max(0, n - horizon - at) for n, at in zip(lengths, held_from, strict=True))
-    if judged < _LEAST or sum(max(0, len(x) - horizon) for x in training) < 2 * _LEAST:
+    # Origins of a forecast: with all lags before them in their sequence, and the horizon after them.
+    judged = sum(max(0, n - horizon - max(at, lags - 1)) for n, at in zip(lengths, held_from, strict=True))
+    fitted = sum(max(0, len(x) - horizon - (lags - 1)) for x in training)
+    if judged < _LEAST or fitted < 2 * _LEAST:
         raise ToolError(
             f"{name}: {sum(lengths)} steps in {len(lengths)} sequences, of which {judged} could be judged "
-            f"on: at least {_LEAST} of them and {2 * _LEAST} to fit to are expected; give more data"
+            f"on and {fitted} fitted to, as one counts with {lags - 1} steps before it and {horizon} after: "
+            f"at least {_LEAST} and {2 * _LEAST} are expected; give more data, or longer sequences"
         )
     pooled = np.concatenate(training)
     deviation = pooled.std(0)

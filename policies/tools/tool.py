@@ -12,9 +12,9 @@ import difflib
 import functools
 import inspect
 import json
-import math
 import os
 import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -254,9 +254,10 @@ def _is(value: Any, kind: str) -> bool:
     match kind:
         case "integer":
             whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-            return whole and not isinstance(value, bool)
+            return whole and not isinstance(value, bool) and abs(value) < 2**63
         case "number":
-            return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            return number and abs(value) <= sys.float_info.max
         case "array":
             return isinstance(value, list)
         case "object":

@@ -114,6 +114,58 @@ def test_the_first_ratio_is_one_and_the_entropy_is_paid() -> None:
     assert float((loss - with_bonus).detach()) == pytest.approx(0.5 * entropy, rel=1e-4)
 
 
+def _decided(**settings: Any) -> CurriculumLearner:
+    """A bandit after 64 decisions that were paid."""
+    bandit = _bandit(**settings)
+    seen = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
+    chosen = bandit.propose(seen, np.ones(64, dtype=bool))
+    bandit.pay(5.0 * np.abs(chosen[:, 0]).astype(np.float64), np.ones(64, dtype=bool))
+    return bandit
+
+
+def test_a_ratio_of_two_is_clipped_where_the_advantage_is_positive() -> None:
+    bandit = _decided(value=0.0, entropy=0.0, clip=0.2)
+    batch = bandit._finished
+    batch.log_probs = batch.log_probs - np.log(2.0)
+    loss, metrics = bandit.loss(batch)
+    with torch.no_grad():
+        advantages = batch.payments - bandit.network.evaluate(batch.observations)[1]
+    advantages = (advantages - advantages.mean()) / advantages.std()
+    expected = -torch.where(advantages > 0, 1.2 * advantages, 2.0 * advantages).mean()
+    assert float(loss.detach()) == pytest.approx(float(expected), rel=1e-4)
+    assert metrics["curriculum_kl"] == pytest.approx(1.0 - np.log(2.0), rel=1e-4)
+
+
+@pytest.mark.parametrize(("kls", "updates"), [([0.0, 0.04, 0.06, 0.0], 2), ([0.0, 0.04, 0.04, 0.04], 4)])
+def test_an_update_stops_where_the_proposals_have_moved_too_far(
+    kls: list[float], updates: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bandit = _decided(epochs=4, target_kl=0.05)
+    original, coming, taken = bandit.loss, iter(kls), []
+    step = bandit.optimiser.step
+
+    def moved(batch: Any) -> tuple[Tensor, dict[str, float]]:
+        loss, metrics = original(batch)
+        return loss, {**metrics, "curriculum_kl": next(coming)}
+
+    monkeypatch.setattr(bandit, "loss", moved)
+    monkeypatch.setattr(bandit.optimiser, "step", lambda: taken.append(step()))
+    assert bandit.learn()["curriculum_kl"] == kls[updates if updates < 4 else 3]
+    assert len(taken) == updates
+
+
+def test_policy_and_baseline_have_a_gradient_norm_each_and_the_value_head_none() -> None:
+    bandit = _decided(epochs=1, gradient_norm=1e-3)
+    bandit.learn()
+    network = bandit.network
+    norms = [
+        float(torch.cat([p.grad.flatten() for p in part.parameters() if p.grad is not None]).norm())
+        for part in (network.actor, network.baseline, network.value_head)
+    ]
+    assert norms[:2] == pytest.approx([1e-3, 1e-3], rel=1e-2)
+    assert norms[2] > 0.1
+
+
 # -- the acting roles -----------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """The learner: what one iteration does, what it refuses, and that it learns."""
 
 import dataclasses
+import itertools
 import math
 from typing import Any
 
@@ -77,6 +78,13 @@ def test_a_ratio_of_two_is_clipped_where_the_advantage_is_positive() -> None:
     assert metrics["kl"] == pytest.approx(1.0 - math.log(2.0), rel=1e-3)
 
 
+def test_the_kl_is_that_of_the_role_that_moved_most() -> None:
+    learner, rollout = _learner(True, communication="reinforced")
+    batch = learner._segments(rollout)
+    batch.log_probs["adaptation"] = batch.log_probs["adaptation"] - math.log(2.0)
+    assert learner._loss(batch)[1]["kl"] == pytest.approx(1.0 - math.log(2.0), rel=1e-3)
+
+
 def test_the_loss_is_the_sum_of_its_terms() -> None:
     learner, rollout = _learner(value=0.25, entropy=0.125)
     batch = learner._segments(rollout)
@@ -141,6 +149,21 @@ def test_an_iteration_stops_where_the_policy_has_moved_too_far(target: float, ep
     assert learner.learn(rollout, 0.0)["epochs"] == epochs
 
 
+@pytest.mark.parametrize(("largest", "epochs"), [(0.16, 3), (0.24, 1)])
+def test_the_kl_that_stops_is_the_mean_over_an_epoch(
+    largest: float, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of four minibatches one has moved: by 0.04 in the mean, or by 0.06, where 0.05 is allowed."""
+    learner, rollout = _learner(target_kl=0.05, epochs=3)
+    original, kls = learner._loss, itertools.cycle([0.0, largest, 0.0, 0.0])
+    monkeypatch.setattr(learner, "_loss", lambda batch: _with(original(batch), kl=next(kls)))
+    assert learner.learn(rollout, 0.0)["epochs"] == epochs
+
+
+def _with(found: tuple[Tensor, dict[str, float]], **metrics: float) -> tuple[Tensor, dict[str, float]]:
+    return found[0], {**found[1], **metrics}
+
+
 def test_every_segment_is_used_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     learner, rollout = _learner(epochs=2, target_kl=1e9)
     original, seen = learner._loss, []
@@ -193,6 +216,26 @@ def test_a_loss_that_is_not_finite_stops_before_it_does_harm(bad: float) -> None
     before = _parameters(learner)
     rollout.rewards[3, 1] = bad
     with pytest.raises(FloatingPointError, match="loss is nan after 0 updates"):
+        learner.learn(rollout, 0.0)
+    assert all(torch.equal(before[name], value) for name, value in _parameters(learner).items())
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_gradient_that_is_not_finite_stops_before_it_does_harm(
+    bad: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner, rollout = _learner()
+    before = _parameters(learner)
+    differentiate = learner.parameters.differentiate
+
+    def spoiled(loss: Tensor) -> None:
+        differentiate(loss)
+        gradient = learner.parameters.vectors[0].grad
+        assert gradient is not None
+        gradient[0] = bad
+
+    monkeypatch.setattr(learner.parameters, "differentiate", spoiled)
+    with pytest.raises(FloatingPointError, match=f"a gradient is {bad} after 0 updates"):
         learner.learn(rollout, 0.0)
     assert all(torch.equal(before[name], value) for name, value in _parameters(learner).items())
 

@@ -74,6 +74,63 @@ def test_it_is_the_team_with_partners_stepped_by_hand() -> None:
     assert ends == 2
 
 
+class Noting(Counting):
+    """Counting that notes the counts it is at."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.counts: list[list[float]] = []
+
+    def act(self, observations: np.ndarray, memory: np.ndarray, rng: Any) -> tuple[np.ndarray, np.ndarray]:
+        """One more."""
+        self.counts.append(memory[:, 0].tolist())
+        return super().act(observations, memory, rng)
+
+
+def test_partners_that_act_begin_anew_after_the_setup_step() -> None:
+    """Trials of a setup step and eight more; who chooses the task remembers what it chose."""
+    acting, chooser = Noting(size_of("state_modeling")), Noting(size_of("environment"))
+    partners = {"state_modeling": acting, "environment": chooser}
+    env, other = (
+        RoleVectorEnv(SCENARIO, ROLE, partners, B, task_source="environment", **SHORT) for _ in range(2)
+    )
+    _, infos = env.reset(seed=0)
+    assert infos["setup"].all()
+    actions = drawn(env, 20)
+    env.step(actions[0])
+    other.restore_state(env.clone_state())  # the step after the setup step is the clone's
+    for step in actions[1:]:
+        other.step(step)
+    trial = [0, *range(8)]
+    assert acting.counts == [[count] * B for count in [*trial, *trial, 0, 0]]
+    assert chooser.counts == [[count] * B for count in [*range(9), *range(9), 0, 1]]
+    other.reset(seed=1, options={"task": [0.5]})  # no setup step
+    acting.counts.clear()
+    for step in actions[:3]:
+        other.step(step)
+    assert acting.counts == [[count] * B for count in range(3)]
+
+
+def test_a_seed_is_also_the_partners() -> None:
+    partners = {"coordinator": random_policy(size_of("coordinator"))}
+    env = RoleVectorEnv(SCENARIO, ROLE, partners, B, **SHORT)
+
+    def trust(seed: Any) -> np.ndarray:
+        env.reset(seed=seed)
+        for step in drawn(env, 3):
+            env.step(step)
+        fields: slice = env.team.state_fields["last_trust"]
+        return env.state()[:, fields]
+
+    first = trust(3)
+    assert np.array_equal(trust(3), first)
+    assert np.array_equal(trust([3, 4, 5]), first)  # the same worlds
+    assert not np.array_equal(trust(4), first)
+    assert not np.array_equal(trust(None), trust(None))
+    env = RoleVectorEnv(SCENARIO, ROLE, partners, B, seed=1, **SHORT)
+    assert not np.array_equal(trust(3), first)
+
+
 def test_it_goes_on_from_a_clone_bit_for_bit() -> None:
     partners = {"coordinator": random_policy(size_of("coordinator"))}
     env, other = (RoleVectorEnv(SCENARIO, ROLE, partners, B, seed=seed, **SHORT) for seed in (0, 9))

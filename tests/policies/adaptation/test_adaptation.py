@@ -234,6 +234,75 @@ def test_a_layer_that_makes_forecasts_worse_is_taken_back() -> None:
     assert float((memory.layer["actuators/gain"] - 1.0).abs().max()) < 2.5
 
 
+@pytest.mark.parametrize("core", ["gru", "s5"])
+def test_a_rollback_takes_back_what_the_layer_left_in_memory(core: str) -> None:
+    """Sensors read double for six steps; then world 0 is rolled back, and is as if nothing had been."""
+    actor = _network(core).actor(AGENT)
+    config = AdaptationConfig(adapts=("sensors",), every=1, surprise=1e9)  # no steps of its own
+    policy, plain = AdaptivePolicy(actor, _Oracle(actor), config), NetworkPolicy(actor)
+    rng = np.random.default_rng(0)
+    seen = rng.standard_normal((10, 2, len(actor.normaliser.mean))).astype(np.float32)
+    seen[:, :, actor.fields["episode_start"]] = 0.0
+    state, memory = policy.initial_memory(2), plain.initial_memory(2)
+    state.layer["sensors/scale"] = 2.0 * state.layer["sensors/scale"]
+    for t in range(10):
+        if t == 6:
+            assert not torch.allclose(state.core, memory)
+            state.adapting = torch.tensor([True, False])
+            state.error = torch.full((2,), 1e9)
+        expected, memory = plain.act(seen[t], memory, rng)
+        actions, state = policy.act(seen[t], state, rng)
+        if t == 6:
+            assert float(state.error[0]) == float(state.shadow_error[0])  # judged anew
+            assert float(state.error[1]) > 1e8
+        if t >= 6:
+            np.testing.assert_array_equal(actions[0], expected[0])
+            torch.testing.assert_close(state.core[0], memory[0], rtol=0.0, atol=0.0)
+            assert not torch.allclose(state.core[1], memory[1])
+    assert [(event.step, event.world) for event in policy.log if event.kind == "rollback"] == [(6, 0)]
+
+
+def _eight_steps(policy: AdaptivePolicy) -> Any:
+    """A state of one world after eight steps, of speeds from -1 to -0.3."""
+    state = policy.initial_memory(1)
+    for t in range(8):
+        seen = torch.zeros(1, len(policy.network.normaliser.mean))
+        seen[:, policy.network.fields["velocities"]] = -1.0 + 0.1 * t
+        state.seen.append(seen)
+        state.torques.append(torch.zeros(1, 2))
+        state.memories.append(torch.zeros(1, 0))
+        state.begins.append(torch.tensor([t == 3]))
+    return state
+
+
+def test_a_step_to_another_episode_is_no_error_of_the_forecast() -> None:
+    """Velocity v is forecast to change by -0.2 g v with a gain g of its sensor; off by 0.2 g v + 0.1 g there.
+
+    The targets are held, so the slope of the mean squared error in g = 1 of one of the two sensors is that of
+    (0.2 g v + 0.1)^2 / 2, over the steps that are followed by one of the same episode.
+    """
+    actor = _transparent()
+    config = AdaptationConfig(adapts=("sensors",), penalty=0.0, surprise=1.0)
+    policy = AdaptivePolicy(actor, _Oracle(actor, nominal=1.0), config)
+    state, first = _eight_steps(policy), actor.fields["velocities"].start
+    for ends, last in ((True, 0.0), (True, 1e3), (False, -0.2)):
+        after = torch.zeros_like(state.seen[0])
+        after[:, actor.fields["velocities"]] = last
+        found = policy._gradient(state, after, torch.tensor([ends]))["sensors/scale"][0, first]
+        speeds = np.array([-1.0 + 0.1 * t for t in range(8) if t != 2 and not (ends and t == 7)])
+        slope = np.mean((0.2 * speeds + 0.1) * 0.2 * speeds)
+        assert float(found) == pytest.approx(slope, rel=1e-4), (ends, last)
+
+
+def test_a_gradient_that_is_not_finite_moves_nothing() -> None:
+    policy = AdaptivePolicy(_transparent(), _Oracle(_transparent()), AdaptationConfig(adapts=("actuators",)))
+    state = policy.initial_memory(4)
+    gradient = {"actuators/gain": torch.tensor([[0.3, torch.nan], [torch.inf, 0.1], [0.3, 0.4], [0.3, 0.4]])}
+    policy._move(state, gradient, 0.5, torch.tensor([True, True, True, False]))
+    expected = torch.tensor([[1.0, 1.0], [1.0, 1.0], [0.85, 0.8], [1.0, 1.0]])
+    torch.testing.assert_close(state.layer["actuators/gain"], expected)
+
+
 def test_the_penalty_keeps_what_is_sent() -> None:
     """A forecast that is always far off moves the features without end, unless the penalty holds them."""
 

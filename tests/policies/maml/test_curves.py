@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from ma_ssm_env.evaluation import evaluate
+from ma_ssm_env.evaluation import EVALUATION_SEED, evaluate
 from policies import checkpoint
 from policies.cores import CoreConfig
 from policies.game import Game
-from policies.maml import InnerConfig, MamlConfig, MetaTraining, maml_ppo
+from policies.maml import InnerConfig, MamlConfig, MetaTraining, curves, maml_ppo
 from policies.maml.__main__ import Command, configuration, main
 from policies.maml.curves import adaptation_curve, best_rate
 from policies.maml.curves import main as judge
 from policies.maml.inner import Adaptation
 from policies.maml.train import load
+from policies.maml.trials import Sampler, TrialBatch
 from policies.role_network import HeadConfig
 from policies.team import NetworkConfig
 from policies.train import players
@@ -43,7 +44,7 @@ TINY = (
 def _run(**changes: Any) -> MetaTraining:
     inner = changes.pop("inner", InnerConfig(rate=0.5))
     team = changes.pop("team", False)
-    options = {**PLAY, "observability": "full"} if team else PLAY
+    options = changes.pop("options", {**PLAY, "observability": "full"} if team else PLAY)
     network = NetworkConfig(core=CoreConfig(kind="mlp", width=8), head=HeadConfig(gain=0.5), critic_width=4)
     ppo = maml_ppo(6, 12, inner.steps)
     return MetaTraining(
@@ -78,12 +79,71 @@ def test_a_curve_counts_its_episodes_and_steps(team: bool, monkeypatch: pytest.M
     assert not np.allclose(curve[2].returns, curve[0].returns)
 
 
+def test_no_world_of_the_data_is_one_that_is_judged_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """World i of `reset(s)` has seed s + i, and an evaluation those from `EVALUATION_SEED` on."""
+    data: list[int] = []
+    judged: list[int] = []
+    reset = Game.reset
+
+    def noted(self: Game, seed: int) -> Any:
+        data.extend(range(seed, seed + self.num_worlds))
+        return reset(self, seed)
+
+    def evaluated(*given: Any, tasks: np.ndarray, trials: int, **options: Any) -> Any:
+        first = options.get("seed", EVALUATION_SEED)
+        judged.extend(range(first, first + len(tasks) * trials))
+        return evaluate(*given, tasks=tasks, trials=trials, **options)
+
+    monkeypatch.setattr(Game, "reset", noted)
+    monkeypatch.setattr(curves, "evaluate", evaluated)
+    run = _run(inner=InnerConfig(steps=2))
+    adaptation_curve(run.network, run.adaptation, "PointDir-v0", PLAY, trials=(3,), tasks=TASKS, judged=4)
+    assert len(data) == len(set(data)) == 2 * 2 * 3
+    assert sorted(set(judged)) == [EVALUATION_SEED + i for i in range(2 * 4)]
+    assert not set(data) & set(judged)
+    assert min(data) > EVALUATION_SEED  # nor one of a run, whose seeds lie below
+
+
 def test_two_inner_steps_use_twice_the_data() -> None:
     run = _run(inner=InnerConfig(steps=2))
     curve = adaptation_curve(
         run.network, run.adaptation, "PointDir-v0", PLAY, trials=(1,), tasks=TASKS, judged=1
     )
     assert (curve[0].episodes, curve[0].steps) == (4, 48)
+
+
+def _told(run: MetaTraining, monkeypatch: pytest.MonkeyPatch) -> list[TrialBatch]:
+    """The data that a curve of one trial adapts from."""
+    batches = []
+    play = Sampler.play
+
+    def spy(self: Sampler, *given: Any) -> TrialBatch:
+        batches.append(play(self, *given))
+        return batches[-1]
+
+    monkeypatch.setattr(Sampler, "play", spy)
+    adaptation_curve(
+        run.network,
+        run.adaptation,
+        "PointDir-v0",
+        run.config.options,
+        trials=(1,),
+        tasks=TASKS,
+        judged=1,
+    )
+    return batches
+
+
+def test_a_prior_of_no_inner_steps_adapts_from_what_maml_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    episodic = {**PLAY, "feedback": "episode"}
+    (batch,) = _told(_run(inner=InnerConfig(steps=0), options=episodic), monkeypatch)
+    assert batch.feedback[[5, 11]].all()
+    assert not batch.feedback[:5].any()
+    assert not batch.feedback[6:11].any()
+    blind = _run(inner=InnerConfig(steps=0), options={**PLAY, "feedback": "none"})
+    with pytest.raises(ValueError, match="no reward is observed to adapt from"):
+        _told(blind, monkeypatch)
+    assert blind.adaptation.config.steps == 0  # training goes on as before
 
 
 def test_the_best_rate_is_judged_on_validation_tasks() -> None:

@@ -1,5 +1,7 @@
 """The inner and the outer step on real trials: gradients, variants, feedback, and that it learns."""
 
+import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from policies.team import NetworkConfig, TeamNetwork
 
 PLAY = {"horizon": 6, "episodes_per_trial": 2}
 N, M = 3, 4
+_TOLD = InnerConfig(feedback="step")
 FULL = {**PLAY, "observability": "full"}
 
 
@@ -372,6 +375,57 @@ def test_reptile_moves_towards_the_mean_of_the_adapted() -> None:
     assert run.steps - steps == N * M * 12  # no outer data
 
 
+@pytest.mark.parametrize(("kl", "epochs"), [(0.12, 4), (0.18, 1)])
+def test_the_outer_step_stops_where_the_adapted_have_moved_too_far(
+    kl: float, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three tasks one has moved: by 0.04 in the mean, or by 0.06, where 0.05 is allowed."""
+    run = MetaTraining(_config(ppo={"target_kl": 0.05, "epochs": 4}))
+    objective, kls = run.outer.objective, itertools.cycle([0.0, kl, 0.0])
+
+    def moved(*task: Any) -> tuple[Tensor, dict[str, float]]:
+        loss, metrics = objective(*task)
+        return loss, {**metrics, "kl": next(kls)}
+
+    monkeypatch.setattr(run.outer, "objective", moved)
+    assert run.iterate()["epochs"] == epochs
+
+
+def test_the_meta_gradient_is_clipped() -> None:
+    run = MetaTraining(_config(team=True, ppo={"gradient_norm": 1e-4, "epochs": 1}, inner=_TOLD))
+    run.iterate()
+    *actors, critic = run.ppo.parameters.clip(np.inf)
+    assert actors == pytest.approx([1e-4] * len(run.network.roles), rel=1e-2)
+    assert critic == 0.0
+
+
+def test_a_meta_gradient_that_is_not_finite_stops_before_it_does_harm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = MetaTraining(_config())
+    before = _weights(run)
+    collect = run.ppo.parameters.collect
+
+    def spoiled() -> None:
+        collect()
+        gradient = run.ppo.parameters.vectors[0].grad
+        assert gradient is not None
+        gradient[0] = np.nan
+
+    monkeypatch.setattr(run.ppo.parameters, "collect", spoiled)
+    with pytest.raises(FloatingPointError, match="a gradient is nan after 0 outer steps"):
+        run.iterate()
+    assert all(torch.equal(before[name], value) for name, value in _weights(run).items())
+
+
+def test_the_outer_rate_follows_from_what_is_spent() -> None:
+    run = MetaTraining(_config(steps=4 * N * M * 12))  # an iteration takes half of them
+    ppo = run.config.ppo
+    first, last = ppo.learning_rate, ppo.learning_rate * ppo.final_learning_rate
+    rates = [run.iterate()["learning_rate"] for _ in range(3)]
+    assert rates == pytest.approx([first, (first + last) / 2, last])
+
+
 def test_learned_rates_are_learned() -> None:
     run = MetaTraining(_config(inner=InnerConfig(learned_rates=True)))
     run.iterate()
@@ -451,11 +505,35 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         MetaTraining(MamlConfig(tasks=N, trials=M, options=PLAY, ppo=maml_ppo(12, 12, 1, value=0.5)))
     with pytest.raises(ValueError, match="nothing to move towards"):
         MetaTraining(_config(inner=InnerConfig(steps=0), outer=OuterConfig(algorithm="reptile")))
+    for algorithm in ("maml", "reptile"):
+        config = _config(team=True, inner=InnerConfig(rate=0.5), outer=OuterConfig(algorithm=algorithm))  # type: ignore[arg-type]
+        with pytest.raises(
+            ValueError, match=r"shared=True with 1 inner steps on actors\.state_modeling\.core"
+        ):
+            MetaTraining(_of(config, shared=True))
+        with pytest.raises(ValueError, match=r"infer_task=True with 1 inner steps: .* keep no state"):
+            MetaTraining(_of(config, infer_task=True))
     with pytest.raises(ValueError, match=r"before=1.0 with reptile: it has no outer loss"):
         OuterConfig(algorithm="reptile", before=1.0)
     for wrong in ({"steps": -1}, {"rate": -0.1}, {"estimator": "x"}, {"adapts": "x"}, {"feedback": "x"}):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))}="):
             InnerConfig(**wrong)  # type: ignore[arg-type]
+
+
+def _of(config: MamlConfig, **network: Any) -> MamlConfig:
+    return dataclasses.replace(config, network=dataclasses.replace(config.network, **network))
+
+
+@pytest.mark.parametrize("wanted", ["shared", "infer_task"])
+def test_what_only_multi_task_learning_can_have_it_keeps(wanted: str) -> None:
+    run = MetaTraining(_of(_config(team=True, inner=InnerConfig(steps=0)), **{wanted: True}))
+    assert run.iterate()["kl"] < 1.0
+    if wanted == "shared":
+        with pytest.raises(ValueError, match="cannot adapt each for itself"):
+            run.adaptation.with_steps(1)
+        # What a role does not share may adapt.
+        alone = _config(team=True, inner=InnerConfig(roles=("adaptation",)))
+        assert MetaTraining(_of(alone, shared=True)).adaptation.names == ("actors.adaptation.log_std",)
 
 
 @pytest.mark.slow

@@ -1,5 +1,8 @@
 """The supervised front door: lines through the origin, sines, and sequences of linear systems."""
 
+import math
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -41,6 +44,17 @@ def test_reptile_goes_its_share_of_the_way() -> None:
     config = SupervisedConfig("reptile", inner_rate=0.4, iterations=1, tasks=1, learning_rate=0.25)
     fit(model, _lines([2.0]), config, torch.Generator())
     assert float(model.weight.detach()) == pytest.approx(0.3 + 0.25 * 0.4 * 2 * 0.5 * 1.7, rel=1e-5)
+
+
+@pytest.mark.parametrize("algorithm", ["maml", "fomaml", "reptile"])
+@pytest.mark.parametrize("rate", [1e13, 1e20, 1e38])
+def test_a_step_that_is_not_finite_leaves_the_model_as_it_was(algorithm: Any, rate: float) -> None:
+    """Of two inner steps the second overflows; or a loss or a gradient does, of what it left."""
+    model = _linear(0.3)
+    config = SupervisedConfig(algorithm, inner_steps=2, inner_rate=rate, iterations=3, tasks=1)
+    with pytest.raises(FloatingPointError, match=r"iteration [0-2]$"):
+        fit(model, _lines([2.0]), config, torch.Generator())
+    assert math.isfinite(float(model.weight.detach()))
 
 
 def test_learned_rates_find_the_step_that_solves_any_line() -> None:

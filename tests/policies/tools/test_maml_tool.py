@@ -86,3 +86,22 @@ def test_data_that_cannot_be_used_is_refused() -> None:
         tool([{"support": good[0]["support"]}] * 2, good)  # type: ignore[arg-type,typeddict-item]
     with pytest.raises(ToolError, match="diverged"):
         MAMLTool(inner_rate=1e12, inner_steps=9, iterations=3)(good, good)  # type: ignore[arg-type]
+
+
+def _times(unit: float) -> dict[str, Any]:
+    examples = {"inputs": unit * ROWS, "targets": unit * ROWS}
+    return {"support": examples, "query": examples}
+
+
+@pytest.mark.parametrize(("unit", "model"), [(1e30, "before|adapted"), (1e150, "before"), (1e300, "before")])
+def test_numbers_that_are_too_large_are_named(unit: float, model: str) -> None:
+    tool, good = MAMLTool(iterations=1), lines([1.0, 2.0])
+    with pytest.raises(
+        ToolError, match=rf"new_tasks\[1\]: the error of the model '({model})' is (inf|nan|\d)"
+    ):
+        tool(good, [good[0], _times(unit)])  # type: ignore[list-item,arg-type]
+
+
+def test_tasks_whose_deviation_is_no_number_are_refused() -> None:
+    with pytest.raises(ToolError, match=r"inputs of tasks up to 1e\+300: their deviation is (inf|nan); give"):
+        MAMLTool(iterations=1)([_times(1e300), _times(1.0)], lines([1.0]))  # type: ignore[arg-type]

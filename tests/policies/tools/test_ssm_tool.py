@@ -78,10 +78,34 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
     assert tool(x, seed=3) == tool(x, seed=3) != tool(x, seed=4)
 
 
+@pytest.mark.parametrize("length", [8, 9, 10, 11, 12])
+def test_only_origins_with_all_their_lags_count_as_data(length: int) -> None:
+    """Of each of 40 sequences length - 1 - 7 steps have 7 before them and one after; 8 sequences are kept."""
+    sequences = np.random.default_rng(0).standard_normal((40, length, 1))
+    judged, fitted = 8 * (length - 8), 32 * (length - 8)
+    if length < 12:
+        message = f"{40 * length} steps in 40 sequences, of which {judged} could be judged on and {fitted}"
+        with pytest.raises(ToolError, match=message):
+            FAST(sequences)  # type: ignore[arg-type]
+        return
+    result = FAST(sequences)  # type: ignore[arg-type]
+    assert result["judged_on"] == judged == 32
+    assert math.isfinite(result["standard_error"])
+
+
+def test_what_is_fitted_to_is_counted_as_what_is_judged_on() -> None:
+    """Of 60 sequences the last 3 are kept; the others are of 9 steps, and give one origin each."""
+    x = np.random.default_rng(0).standard_normal((400, 1))
+    short = [x[i : i + 9] for i in range(59)]
+    with pytest.raises(ToolError, match="of which 394 could be judged on and 57 fitted to"):
+        FAST([*short, x], held_out=0.05)  # type: ignore[arg-type]
+
+
 def test_data_that_cannot_be_used_is_refused() -> None:
     line = [[0.1 * t] for t in range(300)]
     with pytest.raises(
-        ToolError, match="20 steps in 1 sequences, of which 3 could be judged on: at least 32"
+        ToolError,
+        match=r"20 steps in 1 sequences, of which 3 could be judged on and 8 fitted to, .* at least 32",
     ):
         FAST(line[:20])
     with pytest.raises(ToolError, match=r"sequence 0 has steps of \[1, 2\] channels"):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypedDict
 import numpy as np
 import pytest
 
-from policies.tools import TOOLS, ToolError
+from policies.tools import TOOLS, SSMTool, ToolError
 from policies.tools.__main__ import main
 from policies.tools.tool import Items, Range, checked, schema_of
 
@@ -99,12 +99,20 @@ def test_what_json_can_hold_comes_through_and_arrays_and_paths_become_it() -> No
         ({"count": 1, "rows": []}, "rows has 0 items: at least 1"),
         ({"count": 1, "rows": [[1, None]]}, r"rows\[0\]\[1\]=null: a finite number is expected"),
         ({"count": 1, "rows": [[float("nan")]]}, r"rows\[0\]\[0\]=NaN: a finite number"),
+        ({"count": 1, "rows": [[10**400]]}, r"rows\[0\]\[0\]=10+\.\.\.: a finite number is expected"),
+        ({"count": 10**400}, r"count=10+\.\.\.: a whole number from 1 to 3"),
         ({"count": 1, "rows": 3}, "rows=3: a list of lists or a string is expected"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ToolError, match=message):
         Echo()(**arguments)
+
+
+def test_a_whole_number_is_one_of_64_bits() -> None:
+    """Generators are seeded with no more."""
+    with pytest.raises(ToolError, match=r"seed=10+\.\.\.: a whole number of at least 0"):
+        SSMTool()([[0.0]], seed=10**400)
 
 
 def test_an_argument_without_a_description_or_a_schema_is_a_programming_error() -> None:
@@ -161,3 +169,39 @@ def test_the_command_lists_describes_and_runs(tmp_path: Path, capsys: pytest.Cap
     with pytest.raises(SystemExit) as usage:
         main(["hammer"])
     assert usage.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (
+            ValueError("need at least one array"),
+            1,
+            "ssm_forecast: failed: ValueError: need at least one array",
+        ),
+        (OSError("no space left"), 1, "ssm_forecast: failed: OSError: no space left"),
+        (ToolError("ssm_forecast: more data"), 2, "ssm_forecast: more data"),
+        (None, 1, "ssm_forecast: failed: ValueError: Out of range float values"),
+    ],
+)
+def test_a_tool_that_fails_is_told_from_arguments_that_are_refused(
+    error: Exception | None,
+    code: int,
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def call(self: SSMTool, **values: Any) -> dict[str, Any]:
+        if error is None:
+            return {"standard_error": float("nan")}  # JSON has no word for it
+        raise error
+
+    monkeypatch.setattr(SSMTool, "__call__", call)
+    file = tmp_path / "arguments.json"
+    file.write_text("{}")
+    assert main(["ssm_forecast", str(file)]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(message)
+    assert captured.err.count("\n") == 1

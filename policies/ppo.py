@@ -33,6 +33,7 @@ from policies.cores import Core
 from policies.flat_parameters import FlatParameters
 from policies.forecast import mean_squared_error
 from policies.normaliser import ReturnScale
+from policies.ranges import check_count, check_number
 from policies.returns import generalised_advantages
 from policies.role_sequences import role_sequences
 from policies.rollout import Rollout
@@ -87,6 +88,13 @@ class PpoConfig:
     task: float = 1.0
 
     def __post_init__(self) -> None:
+        check_count(self, "num_worlds", "rollout", "segment", "minibatches", "epochs", least=1)
+        check_number(self, "learning_rate", least=0.0, above=True)
+        check_number(self, "gamma", "lam", least=0.0, most=1.0)
+        check_number(self, "clip", "gradient_norm", least=0.0, above=True, finite=False)
+        check_number(self, "target_kl", least=0.0, finite=False)  # at 0 an iteration has one epoch
+        shares = ("final_learning_rate", "memory_learning_rate")
+        check_number(self, *shares, "entropy", "value", "forecast", "task", least=0.0)
         if self.rollout % self.segment:
             raise ValueError(f"segment={self.segment} does not divide rollout={self.rollout}")
         sequences = self.num_worlds * self.rollout // self.segment

@@ -28,6 +28,7 @@ from policies.maml.inner import Adaptation, InnerConfig
 from policies.maml.outer import Outer, OuterConfig
 from policies.maml.trials import Sampler, TrialBatch
 from policies.ppo import Ppo, PpoConfig
+from policies.ranges import check_count
 from policies.rollout import Collector
 from policies.team import NetworkConfig, TeamNetwork
 
@@ -68,6 +69,10 @@ class MamlConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     ppo: PpoConfig = field(default_factory=PpoConfig)
     options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_count(self, "tasks", "trials", least=1)
+        check_count(self, "steps", "seed", "statistics", least=0)
 
     @property
     def as_training(self) -> TrainConfig:

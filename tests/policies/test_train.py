@@ -209,6 +209,8 @@ def test_a_command_line_becomes_a_configuration(tmp_path: Path) -> None:
         (["--ppo", "epochs=many"], "--ppo epochs=many: 'many' is not a value for epochs"),
         (["--ppo", "epochs"], "--ppo epochs: '' is not a value for epochs"),
         (["--ppo", "segment=30"], "segment=30 does not divide rollout="),
+        (["--ppo", "minibatches=0"], "PpoConfig: minibatches=0: a whole number, 1 or more, is expected"),
+        (["--ppo", "gamma=nan"], "PpoConfig: gamma=nan: a number of at least 0.0 and at most 1.0 is"),
         (["--steps", "0"], "--steps 0: at least 1 is expected"),
         (["--seed", "-1"], "--seed -1: at least 0 is expected"),
         (["--team", "--role-cores", "referee=mlp"], "role_cores: unknown role 'referee'"),

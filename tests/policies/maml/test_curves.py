@@ -134,6 +134,7 @@ def test_the_command_trains_goes_on_and_is_judged(tmp_path: Path, capsys: pytest
         (("--tasks", "0"), "--tasks 0"),
         (("--ppo", "epocs=3"), "unknown setting 'epocs'"),
         (("--ppo", "epochs=x"), "'x' is not a value for epochs"),
+        (("--ppo", "epochs=0"), "PpoConfig: epochs=0: a whole number, 1 or more, is expected"),
         (("--feedback", "none"), "no reward is observed to adapt from"),
         (("--ppo", "value=0.5"), "fitted linear baseline"),
     ],

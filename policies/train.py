@@ -92,8 +92,31 @@ def train(
     Raises:
         ConfigurationError: the state in the folder is of another configuration.
         FloatingPointError: the run diverged; what was stored before stays.
+        ValueError: a configuration that cannot be trained, before anything is written.
     """
     training = Training(config, partners, device)
+    return _run(
+        training,
+        checkpoints=checkpoints,
+        on_start=on_start,
+        on_checkpoint=on_checkpoint,
+        on_iteration=on_iteration,
+        state_folder=state_folder,
+        state_every=state_every,
+    )
+
+
+def _run(
+    training: Training,
+    *,
+    checkpoints: Sequence[int] = (),
+    on_start: Callable[[Training], None] | None = None,
+    on_checkpoint: Callable[[int, TeamNetwork], None] | None = None,
+    on_iteration: Callable[[int, Mapping[str, float]], None] | None = None,
+    state_folder: str | os.PathLike[str] | None = None,
+    state_every: float = 60.0,
+) -> Trained:
+    """`train`, of a run that was made."""
     if state_folder is not None and not training_state.resume(state_folder, training):
         training_state.save(state_folder, training)
     if on_start is not None:
@@ -229,6 +252,10 @@ def _role_cores(command: Command) -> dict[str, CoreConfig]:
             raise ValueError(f"--role-cores {given}: {error}") from None
         if not command.team:
             raise ValueError(f"--role-cores {given}: roles belong to the five-role team; add --team")
+        if role in command.absent_roles:
+            raise ValueError(
+                f"--role-cores {given}: --absent-roles leaves {role} out; name it in one of them"
+            )
     return cores
 
 
@@ -266,6 +293,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if command.tensorboard and not tensorboard.available():
         print(f"--tensorboard: {tensorboard.MISSING}", file=sys.stderr)
+        return 2
+    try:
+        made = Training(config, device=command.device)
+    except ValueError as error:
+        print(error, file=sys.stderr)
         return 2
     if command.restart:
         aside = training_state.set_aside(command.out)
@@ -313,14 +345,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bar.write(f"{steps} steps: return per inner episode on validation tasks {returns}")
 
         try:
-            train(
-                config,
+            _run(
+                made,
                 checkpoints=checkpoints,
                 on_start=on_start,
                 on_checkpoint=on_checkpoint,
                 on_iteration=on_iteration,
                 state_folder=command.out,
-                device=command.device,
             )
         except FloatingPointError as error:
             kept = (command.out / checkpoint.FILE).exists()

@@ -217,6 +217,19 @@ def test_a_command_line_becomes_a_configuration(tmp_path: Path) -> None:
         (["--team", "--role-cores", "adaptation=rnn"], "--role-cores adaptation=rnn: 'rnn': unknown core"),
         (["--team", "--role-cores", "adaptation=mlp:big"], "'big' is no width; write adaptation=mlp:32"),
         (["--role-cores", "adaptation=mlp"], "roles belong to the five-role team; add --team"),
+        (["--team", "--role-cores", "agent=mlp"], "role_cores: 'agent' does not play in the five-role team"),
+        (
+            ["--team", "--absent-roles", "adaptation", "--role-cores", "adaptation=mlp"],
+            "--absent-roles leaves adaptation out",
+        ),
+        (
+            ["--scenario", "HalfCheetah-v0", "--infer-task"],
+            "infer_task=True: HalfCheetah-v0 has no hidden task to infer",
+        ),
+        (
+            ["--team", "--absent-roles", "meta_learning", "adaptation", "coordinator"],
+            "all of them are partners or absent (learning: state_modeling); take communication='reinforced'",
+        ),
         (["--team", "--shared", "--role-cores", "adaptation=mlp"], "role_cores must be empty"),
         (["--width", "0"], "width=0: at least 1 is expected"),
         (["--team", "--muted-roles", "referee"], "option muted_roles: unknown role 'referee'"),

@@ -28,7 +28,7 @@ from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.options import make_options
 from ma_ssm_env.scenarios import find_scenario
 from ma_ssm_env.whole_file import replace_file
-from policies import checkpoint, tensor_store, tensorboard, training_state
+from policies import checkpoint, run_folder, tensor_store, tensorboard, training_state
 from policies.config import TrainConfig, tuned
 from policies.cores import CoreConfig, CoreKind
 from policies.game import AGENT
@@ -300,11 +300,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     if command.restart:
-        aside = training_state.set_aside(command.out)
+        aside = run_folder.set_aside(command.out)
         if aside is not None:
             print(f"the earlier run is in {aside}")
-    elif training_state.holds_another_run(command.out):
-        print(f"{command.out} holds a run without a training state: --restart sets it aside", file=sys.stderr)
+    elif other := run_folder.another_run(command.out, training_state.FILE):
+        print(
+            f"{command.out} holds {other}: give another --out, or --restart, which sets it aside",
+            file=sys.stderr,
+        )
         return 2
     for change in training_state.changed_versions(command.out):
         print(f"{change}: the bits may differ from those of a run without a stop")
@@ -320,7 +323,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 bar.write(f"{command.out}: continuing after {training.steps} of {config.steps} steps")
                 bar.update(training.steps)
             # A killed run has metrics of steps that will be taken again.
-            path = command.out / training_state.METRICS
+            path = command.out / run_folder.METRICS
             lines = [_metrics_line(int(entry["steps"]), entry) for entry in training.history]
             replace_file(path, "".join(lines))
             metrics_file = stack.enter_context(open(path, "a"))

@@ -149,7 +149,7 @@ class Ppo:
         """One iteration on `rollout`; `progress` in [0, 1] is the share of the budget that is spent.
 
         Returns:
-            Metrics by name.
+            Metrics by name; `episode_return` only where an inner episode ended in the rollout.
 
         Raises:
             FloatingPointError: the loss is not finite; the parameters are those before the bad minibatch.
@@ -190,6 +190,7 @@ class Ppo:
         residual = _counted(batch.returns - batch.values, batch.active)
         explained = 1.0 - residual.var() / (_counted(batch.returns, batch.active).var() + 1e-8)
         stds = {f"std/{r}": float(torch.exp(network.actor(r).log_std.detach()).mean()) for r in network.roles}
+        ended = rollout.episode_returns  # none, where inner episodes are longer than a rollout
         return {
             **averages,
             **stds,
@@ -197,7 +198,7 @@ class Ppo:
             "epochs": float(epochs),
             "learning_rate": rate,
             "explained_variance": float(explained),
-            "episode_return": sum(rollout.episode_returns) / max(1, len(rollout.episode_returns)),
+            **({"episode_return": sum(ended) / len(ended)} if ended else {}),
         }
 
     @torch.no_grad()

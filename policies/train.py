@@ -333,7 +333,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         def on_iteration(steps: int, metrics: Mapping[str, float]) -> None:
             bar.update(steps - bar.n)
-            bar.set_postfix({"return": f"{metrics['episode_return']:.1f}"})
+            if "episode_return" in metrics:  # else no inner episode ended, and the last is still shown
+                bar.set_postfix({"return": f"{metrics['episode_return']:.1f}"})
             metrics_file.write(_metrics_line(steps, metrics))
             metrics_file.flush()
             for log in logs:

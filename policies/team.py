@@ -189,7 +189,10 @@ class TeamNetwork(nn.Module):
         return told(states[..., self._task], self._wrapped)  # a bounded field, which is never normalised
 
     def parameter_counts(self) -> dict[str, int]:
-        """Trainable numbers in all actors, in the critic, and in the proposer where there is one."""
+        """Trainable numbers in all actors, in the critic, and in the proposer where there is one.
+
+        What a run learns is told by `Training.parameter_counts`: its roles may have other critics.
+        """
         proposer = (
             {} if self.proposer is None else {"proposer": sum(p.numel() for p in self.proposer.parameters())}
         )

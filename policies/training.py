@@ -113,6 +113,16 @@ class Training:
         self.history.append({"steps": float(self.steps), **metrics})
         return metrics
 
+    def parameter_counts(self) -> dict[str, int]:
+        """Numbers that learn: in all actors, in this run's critics, and in the proposer where there is one.
+
+        Where roles have critics of their own, these count, and the network's, which nobody learns, does not.
+        """
+        counts = self.network.parameter_counts()
+        if isinstance(self._learner, IndependentPpo):
+            counts["critic"] = sum(p.numel() for p in self._learner.critic_parameters())
+        return counts
+
     def clone_state(self) -> dict[str, Any]:
         """A copy of everything that decides how the run goes on: nested dicts of arrays and numbers.
 

@@ -147,9 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     try:
         run = MetaTraining(configuration(command))
-        other = run_folder.another_run(command.out, STATE)
-        if other is not None:
-            raise ValueError(f"{command.out} holds {other}: give another --out")
+        _check_free(command.out)
         command.out.mkdir(parents=True, exist_ok=True)
         resumed = run.restore(command.out)
     except ValueError as error:
@@ -177,6 +175,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 checkpoint.save(command.out, run.network, run.config.as_training, run.steps)
     print(f"prior in {command.out}; judge it with: python -m policies.maml.curves {command.out}")
     return 0
+
+
+def _check_free(out: Path) -> None:
+    other = run_folder.another_run(out, STATE)
+    if other is not None:
+        raise ValueError(f"{out} holds {other}: give another --out")
 
 
 def _keep_lines(path: Path, count: int) -> None:

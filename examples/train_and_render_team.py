@@ -39,10 +39,9 @@ def train_team(steps: int, out: Path) -> dict[str, Policy]:
 
     def report(taken: int, metrics: Mapping[str, float]) -> None:
         if taken % 25_600 == 0 or taken >= steps:
-            print(
-                f"  {taken:7,d} steps: return of an inner episode {metrics['episode_return']:6.1f}",
-                flush=True,
-            )
+            found = metrics.get("episode_return")  # none where no inner episode ended
+            value = "   ...  (none ended)" if found is None else f"{found:6.1f}"
+            print(f"  {taken:7,d} steps: return of an inner episode {value}", flush=True)
 
     trained = train(config, on_iteration=report)
     checkpoint.save(out, trained.network, trained.config, trained.steps)

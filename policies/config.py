@@ -9,6 +9,7 @@ from typing import Any, Literal
 from policies.cores import CoreConfig
 from policies.curriculum_learner import CurriculumConfig
 from policies.ppo import Communication, PpoConfig
+from policies.ranges import check_count
 from policies.role_network import HeadConfig
 from policies.team import NetworkConfig
 
@@ -47,6 +48,7 @@ class TrainConfig:
     critics: Critics = "joint"
 
     def __post_init__(self) -> None:
+        check_count(self, "steps", "seed", least=0)  # with 0 steps the networks stay as they were made
         if self.critics not in ("joint", "own"):
             raise ValueError(f"critics={self.critics!r}: 'joint' or 'own' is expected")
         if self.critics == "own":

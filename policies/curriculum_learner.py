@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from policies.cores import CoreConfig, make_core
+from policies.ranges import check_count, check_number
 from policies.role_network import HeadConfig, RoleNetwork, linear
 from policies.tensor_store import arrays_of, tensors_of
 
@@ -53,8 +54,12 @@ class CurriculumConfig:
     target_kl: float = 0.05
 
     def __post_init__(self) -> None:
-        if self.decisions < 2:
-            raise ValueError(f"decisions={self.decisions}: at least 2 are needed to compare payments")
+        check_count(self, "decisions", least=2)  # payments are compared
+        check_count(self, "epochs", least=1)
+        check_number(self, "learning_rate", least=0.0, above=True)
+        check_number(self, "clip", "gradient_norm", least=0.0, above=True, finite=False)
+        check_number(self, "target_kl", least=0.0, finite=False)
+        check_number(self, "entropy", "value", least=0.0)
 
 
 class ProposalNetwork(nn.Module):

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from policies.game import Game
 from policies.ppo import Ppo, PpoConfig
@@ -109,6 +109,11 @@ class IndependentPpo:
             snr=None,
             channel_noise=None,
         )
+
+    def critic_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters of the roles' own critics, role by role."""
+        for learner in self.learners.values():
+            yield from learner.network.critic.parameters()
 
     def clone_state(self) -> dict[str, Any]:
         """A copy of all that learning goes on from, beside the actors: optimisers, scales, critics."""

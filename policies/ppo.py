@@ -33,6 +33,7 @@ from policies.cores import Core
 from policies.flat_parameters import FlatParameters
 from policies.forecast import mean_squared_error
 from policies.normaliser import ReturnScale
+from policies.ranges import check_count, check_number
 from policies.returns import generalised_advantages
 from policies.role_sequences import role_sequences
 from policies.rollout import Rollout
@@ -87,6 +88,13 @@ class PpoConfig:
     task: float = 1.0
 
     def __post_init__(self) -> None:
+        check_count(self, "num_worlds", "rollout", "segment", "minibatches", "epochs", least=1)
+        check_number(self, "learning_rate", least=0.0, above=True)
+        check_number(self, "gamma", "lam", least=0.0, most=1.0)
+        check_number(self, "clip", "gradient_norm", least=0.0, above=True, finite=False)
+        check_number(self, "target_kl", least=0.0, finite=False)  # at 0 an iteration has one epoch
+        shares = ("final_learning_rate", "memory_learning_rate")
+        check_number(self, *shares, "entropy", "value", "forecast", "task", least=0.0)
         if self.rollout % self.segment:
             raise ValueError(f"segment={self.segment} does not divide rollout={self.rollout}")
         sequences = self.num_worlds * self.rollout // self.segment
@@ -141,7 +149,7 @@ class Ppo:
         """One iteration on `rollout`; `progress` in [0, 1] is the share of the budget that is spent.
 
         Returns:
-            Metrics by name.
+            Metrics by name; `episode_return` only where an inner episode ended in the rollout.
 
         Raises:
             FloatingPointError: the loss is not finite; the parameters are those before the bad minibatch.
@@ -182,6 +190,7 @@ class Ppo:
         residual = _counted(batch.returns - batch.values, batch.active)
         explained = 1.0 - residual.var() / (_counted(batch.returns, batch.active).var() + 1e-8)
         stds = {f"std/{r}": float(torch.exp(network.actor(r).log_std.detach()).mean()) for r in network.roles}
+        ended = rollout.episode_returns  # none, where inner episodes are longer than a rollout
         return {
             **averages,
             **stds,
@@ -189,7 +198,7 @@ class Ppo:
             "epochs": float(epochs),
             "learning_rate": rate,
             "explained_variance": float(explained),
-            "episode_return": sum(rollout.episode_returns) / max(1, len(rollout.episode_returns)),
+            **({"episode_return": sum(ended) / len(ended)} if ended else {}),
         }
 
     @torch.no_grad()

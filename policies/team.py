@@ -135,7 +135,16 @@ class TeamNetwork(nn.Module):
         self._wrapped = tuple(c.kind == "wrapped" for c in game.scenario.variation.shown)
         self._task = game.state_fields[TASK]
         if config.infer_task and not self._wrapped:
-            raise ValueError(f"infer_task=True: {game.scenario.id} has no hidden task to infer")
+            raise ValueError(
+                f"infer_task=True: {game.scenario.id} has no hidden task to infer; set infer_task=False"
+            )
+        for role in config.role_cores:
+            if (role == AGENT) == game.team:
+                players = "the five-role team" if game.team else "one agent"
+                valid = ", ".join(ACTING_ROLES) if game.team else AGENT
+                raise ValueError(
+                    f"role_cores: {role!r} does not play in {players}; one of {valid} is expected"
+                )
         shared = SharedActor(game, config.core, config.head.gain, generator) if config.shared else None
         for role in game.roles:
             sends = differentiable and role == SENDER
@@ -180,7 +189,10 @@ class TeamNetwork(nn.Module):
         return told(states[..., self._task], self._wrapped)  # a bounded field, which is never normalised
 
     def parameter_counts(self) -> dict[str, int]:
-        """Trainable numbers in all actors, in the critic, and in the proposer where there is one."""
+        """Trainable numbers in all actors, in the critic, and in the proposer where there is one.
+
+        What a run learns is told by `Training.parameter_counts`: its roles may have other critics.
+        """
         proposer = (
             {} if self.proposer is None else {"proposer": sum(p.numel() for p in self.proposer.parameters())}
         )

@@ -28,7 +28,7 @@ from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.options import make_options
 from ma_ssm_env.scenarios import find_scenario
 from ma_ssm_env.whole_file import replace_file
-from policies import checkpoint, tensor_store, tensorboard, training_state
+from policies import checkpoint, run_folder, tensor_store, tensorboard, training_state
 from policies.config import TrainConfig, tuned
 from policies.cores import CoreConfig, CoreKind
 from policies.game import AGENT
@@ -92,8 +92,31 @@ def train(
     Raises:
         ConfigurationError: the state in the folder is of another configuration.
         FloatingPointError: the run diverged; what was stored before stays.
+        ValueError: a configuration that cannot be trained, before anything is written.
     """
     training = Training(config, partners, device)
+    return _run(
+        training,
+        checkpoints=checkpoints,
+        on_start=on_start,
+        on_checkpoint=on_checkpoint,
+        on_iteration=on_iteration,
+        state_folder=state_folder,
+        state_every=state_every,
+    )
+
+
+def _run(
+    training: Training,
+    *,
+    checkpoints: Sequence[int] = (),
+    on_start: Callable[[Training], None] | None = None,
+    on_checkpoint: Callable[[int, TeamNetwork], None] | None = None,
+    on_iteration: Callable[[int, Mapping[str, float]], None] | None = None,
+    state_folder: str | os.PathLike[str] | None = None,
+    state_every: float = 60.0,
+) -> Trained:
+    """`train`, of a run that was made."""
     if state_folder is not None and not training_state.resume(state_folder, training):
         training_state.save(state_folder, training)
     if on_start is not None:
@@ -229,6 +252,10 @@ def _role_cores(command: Command) -> dict[str, CoreConfig]:
             raise ValueError(f"--role-cores {given}: {error}") from None
         if not command.team:
             raise ValueError(f"--role-cores {given}: roles belong to the five-role team; add --team")
+        if role in command.absent_roles:
+            raise ValueError(
+                f"--role-cores {given}: --absent-roles leaves {role} out; name it in one of them"
+            )
     return cores
 
 
@@ -267,12 +294,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command.tensorboard and not tensorboard.available():
         print(f"--tensorboard: {tensorboard.MISSING}", file=sys.stderr)
         return 2
+    try:
+        made = Training(config, device=command.device)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
     if command.restart:
-        aside = training_state.set_aside(command.out)
+        aside = run_folder.set_aside(command.out)
         if aside is not None:
             print(f"the earlier run is in {aside}")
-    elif training_state.holds_another_run(command.out):
-        print(f"{command.out} holds a run without a training state: --restart sets it aside", file=sys.stderr)
+    elif other := run_folder.another_run(command.out, training_state.FILE):
+        print(
+            f"{command.out} holds {other}: give another --out, or --restart, which sets it aside",
+            file=sys.stderr,
+        )
         return 2
     for change in training_state.changed_versions(command.out):
         print(f"{change}: the bits may differ from those of a run without a stop")
@@ -288,7 +323,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 bar.write(f"{command.out}: continuing after {training.steps} of {config.steps} steps")
                 bar.update(training.steps)
             # A killed run has metrics of steps that will be taken again.
-            path = command.out / training_state.METRICS
+            path = command.out / run_folder.METRICS
             lines = [_metrics_line(int(entry["steps"]), entry) for entry in training.history]
             replace_file(path, "".join(lines))
             metrics_file = stack.enter_context(open(path, "a"))
@@ -298,7 +333,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         def on_iteration(steps: int, metrics: Mapping[str, float]) -> None:
             bar.update(steps - bar.n)
-            bar.set_postfix({"return": f"{metrics['episode_return']:.1f}"})
+            if "episode_return" in metrics:  # else no inner episode ended, and the last is still shown
+                bar.set_postfix({"return": f"{metrics['episode_return']:.1f}"})
             metrics_file.write(_metrics_line(steps, metrics))
             metrics_file.flush()
             for log in logs:
@@ -313,14 +349,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bar.write(f"{steps} steps: return per inner episode on validation tasks {returns}")
 
         try:
-            train(
-                config,
+            _run(
+                made,
                 checkpoints=checkpoints,
                 on_start=on_start,
                 on_checkpoint=on_checkpoint,
                 on_iteration=on_iteration,
                 state_folder=command.out,
-                device=command.device,
             )
         except FloatingPointError as error:
             kept = (command.out / checkpoint.FILE).exists()

@@ -18,7 +18,7 @@ from policies.game import Game
 from policies.independent import IndependentPpo
 from policies.ppo import Ppo
 from policies.rollout import Collector
-from policies.team import TeamNetwork
+from policies.team import BELIEF, SENDER, TeamNetwork
 from policies.tensor_store import arrays_of, tensors_of
 
 
@@ -37,6 +37,10 @@ class Training:
         partners: role -> who plays it while the others learn; entered into the configuration.
         device: of networks, rollouts and learning. Worlds and what is drawn stay on the CPU, so that a seed
             draws the same on every device.
+
+    Raises:
+        ValueError: a scenario, partners or networks that do not fit together, or a sender that could not
+            learn.
     """
 
     def __init__(
@@ -70,6 +74,8 @@ class Training:
         differentiable = config.communication == "differentiable"
         self.network = TeamNetwork(game, config.network, differentiable, self._generator)
         self._device = torch.device(device)
+        if differentiable:
+            _check_listeners(self.network)
         self.network.to(self._device)
         self._learner: Ppo | IndependentPpo
         if config.critics == "own":
@@ -107,6 +113,16 @@ class Training:
         self.history.append({"steps": float(self.steps), **metrics})
         return metrics
 
+    def parameter_counts(self) -> dict[str, int]:
+        """Numbers that learn: in all actors, in this run's critics, and in the proposer where there is one.
+
+        Where roles have critics of their own, these count, and the network's, which nobody learns, does not.
+        """
+        counts = self.network.parameter_counts()
+        if isinstance(self._learner, IndependentPpo):
+            counts["critic"] = sum(p.numel() for p in self._learner.critic_parameters())
+        return counts
+
     def clone_state(self) -> dict[str, Any]:
         """A copy of everything that decides how the run goes on: nested dicts of arrays and numbers.
 
@@ -130,3 +146,14 @@ class Training:
         self._collector.restore_state(state["collector"])
         self.steps = state["steps"]
         self.history = [dict(entry) for entry in state["history"]]
+
+
+def _check_listeners(network: TeamNetwork) -> None:
+    """Refuse messages that nobody's gradient would shape: then the sender would silently never learn."""
+    learning = network.roles
+    if SENDER in learning and not any(BELIEF in network.actor(r).fields for r in learning if r != SENDER):
+        raise ValueError(
+            f"communication='differentiable': {SENDER} learns by the gradient of roles that hear it, and all "
+            f"of them are partners or absent (learning: {', '.join(learning)}); "
+            "take communication='reinforced'"
+        )

@@ -17,16 +17,13 @@ import torch
 
 from ma_ssm_env import __version__
 from ma_ssm_env.plain_state import from_plain, to_plain
-from policies import tensor_store
+from policies import run_folder, tensor_store
 from policies.config import TrainConfig, from_json, to_json
 from policies.tensor_store import StoreError
 from policies.training import Training
 
 FORMAT = 1
-FILE = "training.json"
-# What a run leaves in its folder, the command line's checkpoint and metrics included.
-_OF_A_RUN = ("training.json", "training-*.safetensors", "checkpoint.json", "weights-*.safetensors")
-METRICS = "metrics.jsonl"
+FILE = run_folder.TRAINING_STATE
 
 
 class ConfigurationError(StoreError):
@@ -99,28 +96,6 @@ def differences(saved: TrainConfig, asked: TrainConfig) -> list[str]:
         for name in names
         if before.get(name, nothing) != now.get(name, nothing)
     ]
-
-
-def set_aside(directory: str | os.PathLike[str]) -> Path | None:
-    """Move what a run left in a folder into a new folder `before-<n>` in it; None where there is nothing."""
-    folder = Path(directory)
-    found = [path for pattern in (*_OF_A_RUN, METRICS) for path in sorted(folder.glob(pattern))]
-    if not found:
-        return None
-    number = 1
-    while (aside := folder / f"before-{number}").exists():
-        number += 1
-    aside.mkdir()
-    for path in found:  # training.json first: a half-moved run is not taken up
-        path.rename(aside / path.name)
-    return aside
-
-
-def holds_another_run(directory: str | os.PathLike[str]) -> bool:
-    """There is a checkpoint or metrics, but no training state to go on from."""
-    folder = Path(directory)
-    found = any(True for pattern in (*_OF_A_RUN, METRICS) for _ in folder.glob(pattern))
-    return found and not (folder / FILE).exists()
 
 
 def _flat(value: Any, name: str = "") -> dict[str, str]:

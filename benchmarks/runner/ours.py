@@ -86,7 +86,7 @@ def ours(
             progress(training.steps)
             if not training.finished:
                 job.keep(training.steps, partial(_save, training))
-        return training.network.parameter_counts(), training.steps
+        return training.parameter_counts(), training.steps
 
     cost = COSTS.get(core, COSTS["gru"]) * (TEAM_COST if team else 1.0) * (3.0 if matched else 1.0)
     return Method(

@@ -260,7 +260,11 @@ def _memory_configuration(row: Row, seed: int) -> TrainConfig:
 
 def _memory(row: Row, seed: int) -> tuple[TeamNetwork, int, list[list[float]]]:
     trained = train(_memory_configuration(row, seed))
-    history = [[int(entry["steps"]), round(entry["episode_return"], 2)] for entry in trained.history]
+    history = [
+        [int(entry["steps"]), round(entry["episode_return"], 2)]
+        for entry in trained.history
+        if "episode_return" in entry
+    ]
     return trained.network, trained.steps, history
 
 

@@ -51,6 +51,9 @@ class Learner(Protocol):
     def configuration(self) -> dict[str, Any]:
         """All that decides the run, as JSON."""
 
+    def parameter_counts(self) -> dict[str, int]:
+        """Numbers that learn, by what they are of."""
+
     @property
     def steps(self) -> int:
         """Control steps taken."""
@@ -83,6 +86,10 @@ class PpoLearner:
     def network(self) -> TeamNetwork:
         """See `Learner.network`."""
         return self.training.network
+
+    def parameter_counts(self) -> dict[str, int]:
+        """See `Learner.parameter_counts`."""
+        return self.training.parameter_counts()
 
     @property
     def steps(self) -> int:
@@ -126,6 +133,10 @@ class MamlLearner:
     def network(self) -> TeamNetwork:
         """See `Learner.network`."""
         return self.training.network
+
+    def parameter_counts(self) -> dict[str, int]:
+        """See `Learner.parameter_counts`."""
+        return self.network.parameter_counts()
 
     @property
     def steps(self) -> int:

@@ -214,7 +214,7 @@ def _finish(
         run=task.run,
         versions=versions(),
         result=Result(
-            parameters=learner.network.parameter_counts(),
+            parameters=learner.parameter_counts(),
             charged_steps=learner.steps,
             curve=tuple(book.curve),
             evaluations=(evaluation,),

@@ -44,6 +44,7 @@ from policies.adaptation.layer import (
     identity,
     names_of,
 )
+from policies.ranges import check_count, check_number
 from policies.role_network import RoleNetwork
 
 
@@ -85,8 +86,14 @@ class AdaptationConfig:
         unknown = [part for part in self.adapts if part not in PARTS]
         if unknown:
             raise ValueError(f"adapts={unknown[0]!r}: of {', '.join(PARTS)} is expected")
-        if self.window < 2 or self.every < 1:
-            raise ValueError(f"window={self.window}, every={self.every}: at least 2 and 1 are expected")
+        check_count(self, "window", least=2)
+        check_count(self, "every", least=1)
+        check_count(self, "cooldown", least=0)
+        check_number(self, "rate")  # below 0 it goes uphill, which is how its safeguards are tried
+        check_number(self, "penalty", "policy_rate", least=0.0)
+        check_number(self, "clip", "trust", "surprise", "rollback", least=0.0, finite=False)
+        check_number(self, "smoothing", least=0.0, most=1.0, above=True)
+        check_number(self, "gamma", least=0.0, most=1.0)
 
 
 @dataclass(frozen=True)

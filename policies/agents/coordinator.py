@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ma_ssm_env.options import Options
-from policies.agents.settings import check_choice, check_core, check_number, shown
+from policies.agents.settings import check_choice, check_core, shown
 from policies.cores import CoreConfig
+from policies.ranges import check_number
 
 
 @dataclass(frozen=True, repr=False)

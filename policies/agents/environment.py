@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from policies.agents.settings import check_count, shown
+from policies.agents.settings import shown
 from policies.curriculum_learner import CurriculumConfig
+from policies.ranges import check_count
 from policies.team import NetworkConfig
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from policies.agents.settings import check_choice, check_core, check_count, check_number, shown
+from policies.agents.settings import check_choice, check_core, shown
 from policies.cores import CoreConfig
 from policies.maml.inner import InnerConfig, InnerFeedback
+from policies.ranges import check_count, check_number
 
 
 @dataclass(frozen=True, repr=False)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Collection
 from typing import Any
 
 from policies.cores import CORES, CoreConfig
+from policies.ranges import check_count
 
 ALWAYS_SHOWN = ("core", "width")
 
@@ -34,27 +34,6 @@ def check_choice(agent: Any, name: str, choices: Collection[Any]) -> None:
         raise ValueError(
             f"{type(agent).__name__}: {name}={value!r}: one of {', '.join(map(repr, choices))} is expected"
         )
-
-
-def check_count(agent: Any, name: str, *, least: int, most: float = math.inf) -> None:
-    """Refuse a setting that is no whole number from `least` to `most`."""
-    value = getattr(agent, name)
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or not least <= value <= most:
-        upper = f" to {most}" if most < math.inf else " or more,"
-        raise ValueError(
-            f"{type(agent).__name__}: {name}={value!r}: a whole number, {least}{upper} is expected"
-        )
-
-
-def check_number(agent: Any, name: str, *, least: float, most: float = math.inf, above: bool = False) -> None:
-    """Refuse a setting that is no finite number from `least` (or above it) to `most`."""
-    value = getattr(agent, name)
-    real = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not real or not (least < value if above else least <= value) or value > most:
-        lower = f"above {least}" if above else f"of at least {least}"
-        upper = f" and at most {most}" if most < math.inf else ""
-        raise ValueError(f"{type(agent).__name__}: {name}={value!r}: a number {lower}{upper} is expected")
 
 
 def shown(agent: Any) -> str:

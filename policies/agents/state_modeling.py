@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, get_args
 
 from ma_ssm_env.roles import BELIEF_SIZE
-from policies.agents.settings import check_choice, check_core, check_count, check_number, shown
+from policies.agents.settings import check_choice, check_core, shown
 from policies.cores import CoreConfig
 from policies.forecast import MAX_HORIZON
 from policies.ppo import Communication, PpoConfig
+from policies.ranges import check_count, check_number
 
 
 @dataclass(frozen=True, repr=False)

@@ -23,11 +23,11 @@ from tqdm import tqdm
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.options import make_options
 from ma_ssm_env.scenarios import find_scenario
-from policies import checkpoint
+from policies import checkpoint, run_folder
 from policies.cores import CoreConfig
 from policies.maml.inner import InnerConfig
 from policies.maml.outer import OuterConfig
-from policies.maml.train import MamlConfig, MetaTraining, maml_ppo
+from policies.maml.train import STATE, MamlConfig, MetaTraining, maml_ppo
 from policies.ppo import PpoConfig
 from policies.role_network import HeadConfig
 from policies.team import NetworkConfig
@@ -147,12 +147,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     try:
         run = MetaTraining(configuration(command))
+        _check_free(command.out)
         command.out.mkdir(parents=True, exist_ok=True)
         resumed = run.restore(command.out)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    metrics_path = command.out / "metrics.jsonl"
+    if not resumed:
+        run.save(command.out)  # from here on the folder is this run's
+    metrics_path = command.out / run_folder.METRICS
     _keep_lines(metrics_path, run.iteration if resumed else 0)
     with (
         open(metrics_path, "a") as metrics_file,
@@ -175,6 +178,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 checkpoint.save(command.out, run.network, run.config.as_training, run.steps)
     print(f"prior in {command.out}; judge it with: python -m policies.maml.curves {command.out}")
     return 0
+
+
+def _check_free(out: Path) -> None:
+    other = run_folder.another_run(out, STATE)
+    if other is not None:
+        raise ValueError(f"{out} holds {other}: give another --out")
 
 
 def _keep_lines(path: Path, count: int) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from policies.maml.estimators import ESTIMATORS, Estimator, divergence, surrogate
+from policies.ranges import check_count, check_number
 from policies.team import TeamNetwork
 
 Parameters = dict[str, Tensor]
@@ -54,10 +55,9 @@ class InnerConfig:
     lam: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.steps < 0:
-            raise ValueError(f"steps={self.steps}: a number of inner steps, at least 0, is expected")
-        if not self.rate >= 0.0:
-            raise ValueError(f"rate={self.rate}: a learning rate of at least 0 is expected")
+        check_count(self, "steps", least=0)
+        check_number(self, "rate", least=0.0)
+        check_number(self, "gamma", "lam", least=0.0, most=1.0)
         if self.estimator not in ESTIMATORS:
             raise ValueError(f"estimator={self.estimator!r}: one of {', '.join(ESTIMATORS)} is expected")
         if self.adapts not in ("all", "head"):

@@ -26,6 +26,7 @@ from torch.func import functional_call
 
 from policies.maml.inner import Adaptation, Parameters, Trials, by_task, one_task
 from policies.ppo import Ppo
+from policies.ranges import check_number
 from policies.segments import Segments
 
 Algorithm = Literal["maml", "fomaml", "reptile"]
@@ -50,6 +51,8 @@ class OuterConfig:
     def __post_init__(self) -> None:
         if self.algorithm not in get_args(Algorithm):
             raise ValueError(f"algorithm={self.algorithm!r}: one of {get_args(Algorithm)} is expected")
+        check_number(self, "kl", "before", least=0.0)
+        check_number(self, "reptile_rate", least=0.0, most=1.0, above=True)
         if self.before and self.algorithm == "reptile":
             raise ValueError(f"before={self.before} with reptile: it has no outer loss; set before=0")
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 
 from ma_ssm_env.scenarios import find_scenario
@@ -28,10 +28,12 @@ from policies.maml.inner import Adaptation, InnerConfig
 from policies.maml.outer import Outer, OuterConfig
 from policies.maml.trials import Sampler, TrialBatch
 from policies.ppo import Ppo, PpoConfig
+from policies.ranges import check_count
 from policies.rollout import Collector
+from policies.run_folder import META_STATE
 from policies.team import NetworkConfig, TeamNetwork
 
-STATE = "state.safetensors"
+STATE = META_STATE
 _OWN = ("tasks", "trials", "statistics")  # fields beside those of a plain training run
 
 
@@ -68,6 +70,10 @@ class MamlConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     ppo: PpoConfig = field(default_factory=PpoConfig)
     options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_count(self, "tasks", "trials", least=1)
+        check_count(self, "steps", "seed", "statistics", least=0)
 
     @property
     def as_training(self) -> TrainConfig:
@@ -249,14 +255,12 @@ class MetaTraining:
         """Take up the run that `save` left there; False where there is none.
 
         Raises:
-            ValueError: it is a run of another configuration.
+            ValueError: it is a run of another configuration, or its file is damaged.
         """
         path = directory / STATE
         if not path.exists():
             return False
-        with safe_open(path, framework="pt") as file:
-            numbers = json.loads(file.metadata()["numbers"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 no mapping
+        numbers, tensors = _read(path)
         mine = json.loads(json.dumps(self.config.as_json))
         if numbers["config"] != mine:
             other = [name for name in mine if numbers["config"].get(name) != mine[name]]
@@ -286,17 +290,30 @@ class MetaTraining:
         return True
 
 
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Numbers and tensors of a state."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            numbers: dict[str, Any] = json.loads((file.metadata() or {})["numbers"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 no mapping
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(
+            f"{path}: damaged, or not a state of meta-training ({error}); train again, in another folder or "
+            "without this file"
+        ) from None
+    return numbers, tensors
+
+
 def load(directory: Path) -> MetaTraining:
     """The run that `save` left in a folder, its configuration included.
 
     Raises:
-        ValueError: there is none, or this code does not know its configuration.
+        ValueError: there is none, it is damaged, or this code does not know its configuration.
     """
     path = Path(directory) / STATE
     if not path.exists():
         raise ValueError(f"{path}: no meta-trained prior there; give the folder that training wrote")
-    with safe_open(path, framework="pt") as file:
-        found = json.loads(file.metadata()["numbers"])["config"]
+    found = _read(path)[0]["config"]
     try:
         plain = from_json({name: found[name] for name in TrainConfig.__dataclass_fields__ if name in found})
         shared = {

@@ -19,6 +19,7 @@ from ma_ssm_env.scenarios import find_scenario
 from policies.curriculum_learner import CurriculumConfig
 from policies.game import AGENT, Game
 from policies.maml import InnerConfig
+from policies.train import Trained
 
 TINY = {"episodes_per_trial": 1, "horizon": 6}
 
@@ -84,6 +85,13 @@ def test_committed_records_are_of_the_rows_as_they_are() -> None:
     named += [f"curriculum-{name}-{t}-seed" for name, s in curriculum.STUDIES.items() for t in s.teachers]
     for path in maml.RESULTS.glob("*-seed*.json"):
         assert any(path.name.startswith(name) for name in named), path
+
+
+def test_a_history_tells_no_return_where_no_inner_episode_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = next(row for row in maml.ROWS.values() if row.kind == "memory")
+    entries = [{"steps": 80.0}, {"steps": 160.0, "episode_return": 1.234}]
+    monkeypatch.setattr(maml, "train", lambda config: Trained(None, config, 160, entries))
+    assert maml._memory(row, 0) == (None, 160, [[160, 1.23]])
 
 
 # -- curricula ------------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ def test_learning_waits_for_enough_decisions_and_uses_each_once() -> None:
     assert _play(bandit, seen, np.abs, 1) == {}
     assert _play(bandit, seen, np.abs, 1)["curriculum_decisions"] == 8.0
     assert len(bandit._finished) == 0
-    with pytest.raises(ValueError, match="decisions=1: at least 2 are needed"):
+    with pytest.raises(ValueError, match="decisions=1: a whole number, 2 or more"):
         CurriculumConfig(decisions=1)
 
 

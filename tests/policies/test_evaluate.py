@@ -106,3 +106,29 @@ def test_returns_are_shown_beside_the_reference_values(
     assert oracle.endswith("  shown the task")
     assert main([str(tmp_path), "--trials", "1", "--split", "validation"]) == 0
     assert "for scale" not in capsys.readouterr().out, "the references are of the test tasks"
+
+
+@pytest.mark.parametrize(
+    ("partners", "options", "code"),
+    [(("coordinator",), {}, 2), (("environment",), {"task_source": "environment"}, 0)],
+)
+def test_a_team_is_not_judged_without_the_partners_it_was_trained_beside(
+    partners: tuple[str, ...],
+    options: dict[str, Any],
+    code: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    small = NetworkConfig(core=CoreConfig(kind="mlp", width=4), critic_width=4)
+    config = TrainConfig(team=True, network=small, options={"horizon": 5, **options}, partners=partners)
+    game = Game(config.scenario, 1, True, config.options, others=partners)
+    network = TeamNetwork(game, config.network, True, torch.Generator().manual_seed(0))
+    checkpoint.save(tmp_path, network, config, 77)
+    assert main([str(tmp_path), "--trials", "1"]) == code
+    said = capsys.readouterr().err
+    if code:
+        assert (
+            f"{tmp_path}: trained beside partners (coordinator), whose policies no checkpoint holds" in said
+        )
+        assert 'evaluate("PointDir-v0", players(network) | {"coordinator": ...}, **config.options)' in said
+        assert said.count("\n") == 1

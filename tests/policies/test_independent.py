@@ -81,6 +81,18 @@ def test_what_follows_a_rollout_is_valued_as_the_next_rollout_values_it() -> Non
     torch.testing.assert_close(first.last_value, second.values[0], rtol=0, atol=1e-6)
 
 
+def test_the_critics_that_learn_are_counted_and_the_teams_is_not() -> None:
+    training, learner, _ = started()
+    training.iterate()
+    counted = dict(training.network.parameter_counts())
+    assert training.parameter_counts()["actor"] == counted["actor"]
+    own = [learner.learners[role].network.critic for role in training.network.roles]
+    learned = sum(p.numel() for critic in own for p in critic.parameters())
+    assert training.parameter_counts()["critic"] == learned != counted["critic"]
+    joint = Training(dataclasses.replace(CONFIG, critics="joint"))
+    assert joint.parameter_counts() == joint.network.parameter_counts()
+
+
 def test_a_run_goes_on_to_the_bit(tmp_path) -> None:
     whole, broken = Training(CONFIG), Training(CONFIG)
     for _ in range(3):

@@ -1,5 +1,6 @@
 """Roles that given policies play while the others learn: who is called, what is remembered, who learns."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,11 @@ def test_a_checkpoint_of_a_mixed_team_holds_those_who_learned(tmp_path: Path) ->
             r"partners=\('coordinator',\) in the configuration, but policies",
         ),
         (["adaptation"], {"partners": ("coordinator",)}, "give a policy for each of them"),
+        (
+            ["meta_learning", "adaptation"],
+            {"options": {"absent_roles": ["coordinator"]}},
+            r"are partners or absent \(learning: state_modeling\); take communication='reinforced'",
+        ),
     ],
 )
 def test_partners_that_make_no_sense_are_refused(partners: list[str], settings: Any, message: str) -> None:
@@ -265,3 +271,29 @@ def test_partners_that_make_no_sense_are_refused(partners: list[str], settings: 
         given_config = TrainConfig(team=True, ppo=SMALL, partners=("referee",))
     with pytest.raises(ValueError, match=message):
         Training(given_config, given)
+
+
+def test_a_sender_whom_partners_hear_learns_by_reward() -> None:
+    ppo = dataclasses.replace(SMALL, entropy=0.01, value=0.0)
+    config = _config(steps=80, communication="reinforced", ppo=ppo)
+    deaf_to_gradients = {role: neutral_policy(2) for role in ("meta_learning", "adaptation")}
+    training = Training(config, {**deaf_to_gradients, "coordinator": neutral_policy(3)})
+    actor = training.network.actor("state_modeling")
+    before = {name: p.detach().clone() for name, p in actor.named_parameters()}
+    training.iterate()
+    assert [name for name, p in actor.named_parameters() if torch.equal(before[name], p)] == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"absent_roles": ["meta_learning", "adaptation"]},
+        {"absent_roles": ["state_modeling", "meta_learning", "adaptation"]},
+        {"muted_roles": ["state_modeling", "meta_learning", "adaptation", "coordinator"]},
+        {"absent_roles": ["coordinator", "adaptation"], "muted_roles": ["state_modeling"]},
+    ],
+)
+def test_one_listener_that_learns_is_enough_and_without_a_sender_none_is_needed(
+    options: dict[str, Any],
+) -> None:
+    Training(_config(steps=80, options={**PLAY, **options}))

@@ -73,6 +73,10 @@ def test_a_core_for_an_unknown_role_is_refused() -> None:
         NetworkConfig(role_cores={"referee": CoreConfig()})
     with pytest.raises(ValueError, match="role_cores must be empty"):
         NetworkConfig(role_cores={"adaptation": CoreConfig()}, shared=True)
+    for team, role in ((True, "agent"), (False, "adaptation")):
+        config = NetworkConfig(role_cores={role: CoreConfig()})
+        with pytest.raises(ValueError, match=f"role_cores: '{role}' does not play in"):
+            TeamNetwork(Game("PointDir-v0", 1, team, {}), config, False, torch.Generator())
 
 
 # -- sharing --------------------------------------------------------------------------------------------

@@ -59,6 +59,17 @@ def test_the_same_configuration_gives_the_same_bits(team: bool, communication: A
     assert not torch.equal(before["critic.head.weight"], other["critic.head.weight"])
 
 
+@pytest.mark.parametrize("team", [False, True])
+def test_a_return_is_told_where_an_inner_episode_ended_and_is_no_zero_elsewhere(team: bool) -> None:
+    config = dataclasses.replace(_config(team), options={"horizon": 30})
+    history = train(
+        config
+    ).history  # of 20 steps each: an inner episode ends in the second, another in the third
+    told = ["episode_return" in entry for entry in history]
+    assert told == [False, True, True]
+    assert all(entry["episode_return"] for entry in history[1:])
+
+
 def test_training_leaves_the_global_generators_alone() -> None:
     torch_before = torch.get_rng_state()
     numpy_before = str(np.random.get_state(legacy=False))  # noqa: NPY002
@@ -158,7 +169,8 @@ def test_training_leaves_a_checkpoint_and_its_metrics(
     assert str(out) in capsys.readouterr().out
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [line["steps"] for line in lines] == [80, 160]
-    assert {"loss", "kl", "episode_return", "learning_rate"} <= set(lines[0])
+    assert {"loss", "kl", "learning_rate"} <= set(lines[0])
+    assert "episode_return" not in lines[0] | lines[1]  # inner episodes of 50 steps, of which 40 were taken
     network, config, steps = checkpoint.load(out)
     assert steps == 160
     assert (config.team, config.seed, config.ppo.num_worlds) == (team, 5, 4)
@@ -209,12 +221,27 @@ def test_a_command_line_becomes_a_configuration(tmp_path: Path) -> None:
         (["--ppo", "epochs=many"], "--ppo epochs=many: 'many' is not a value for epochs"),
         (["--ppo", "epochs"], "--ppo epochs: '' is not a value for epochs"),
         (["--ppo", "segment=30"], "segment=30 does not divide rollout="),
+        (["--ppo", "minibatches=0"], "PpoConfig: minibatches=0: a whole number, 1 or more, is expected"),
+        (["--ppo", "gamma=nan"], "PpoConfig: gamma=nan: a number of at least 0.0 and at most 1.0 is"),
         (["--steps", "0"], "--steps 0: at least 1 is expected"),
         (["--seed", "-1"], "--seed -1: at least 0 is expected"),
         (["--team", "--role-cores", "referee=mlp"], "role_cores: unknown role 'referee'"),
         (["--team", "--role-cores", "adaptation=rnn"], "--role-cores adaptation=rnn: 'rnn': unknown core"),
         (["--team", "--role-cores", "adaptation=mlp:big"], "'big' is no width; write adaptation=mlp:32"),
         (["--role-cores", "adaptation=mlp"], "roles belong to the five-role team; add --team"),
+        (["--team", "--role-cores", "agent=mlp"], "role_cores: 'agent' does not play in the five-role team"),
+        (
+            ["--team", "--absent-roles", "adaptation", "--role-cores", "adaptation=mlp"],
+            "--absent-roles leaves adaptation out",
+        ),
+        (
+            ["--scenario", "HalfCheetah-v0", "--infer-task"],
+            "infer_task=True: HalfCheetah-v0 has no hidden task to infer",
+        ),
+        (
+            ["--team", "--absent-roles", "meta_learning", "adaptation", "coordinator"],
+            "all of them are partners or absent (learning: state_modeling); take communication='reinforced'",
+        ),
         (["--team", "--shared", "--role-cores", "adaptation=mlp"], "role_cores must be empty"),
         (["--width", "0"], "width=0: at least 1 is expected"),
         (["--team", "--muted-roles", "referee"], "option muted_roles: unknown role 'referee'"),
@@ -296,6 +323,21 @@ def test_metrics_go_to_tensorboard_when_asked(tmp_path: Path, monkeypatch: pytes
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     expected = [(k, v, line["steps"]) for line in lines for k, v in line.items() if k != "steps"]
     assert said[1:-1] == expected
+
+
+def test_the_bar_shows_the_return_of_the_last_inner_episodes_that_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    iterate = Training.iterate
+
+    def ended_in_the_first(self: Training) -> dict[str, float]:
+        metrics = iterate(self)
+        return metrics | ({"episode_return": 12.5} if self.steps == 80 else {})
+
+    monkeypatch.setattr(Training, "iterate", ended_in_the_first)
+    assert main(["--out", str(tmp_path), *TINY]) == 0
+    *_, last = capsys.readouterr().err.strip().splitlines()
+    assert "return=12.5" in last
 
 
 def test_tensorboard_that_is_missing_is_said(

@@ -273,7 +273,9 @@ def test_a_run_without_a_state_is_not_overwritten(tmp_path: Path, capsys: pytest
     assert main(["--out", str(tmp_path), *TINY]) == 0
     (tmp_path / training_state.FILE).unlink()
     assert main(["--out", str(tmp_path), *TINY]) == 2
-    assert "holds a run without a training state: --restart sets it aside" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{tmp_path} holds a run without a training state (training-" in said
+    assert "give another --out, or --restart, which sets it aside" in said
 
 
 def test_reading_a_state_draws_nothing_from_global_streams(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from benchmarks.workflows import MODES, CollaborativeLearning
+from benchmarks.workflows.learners import PpoLearner
 from benchmarks.workflows.modes import in_mode
 from ma_ssm_env.roles import ACTING_ROLES, SENSED
 from policies import AdaptationAgent, CoordinatorAgent, MetaLearningAgent, StateModelingAgent
@@ -114,6 +115,15 @@ def test_centralised_every_acting_role_senses_what_any_senses() -> None:
         fields = Game("PointDir-v0", 4, True, run(mode).options).observation_fields
         told = [set(SENSED) <= set(fields[role]) for role in ("meta_learning", "adaptation", "coordinator")]
         assert told == [everything] * 3
+
+
+def test_what_a_record_counts_is_what_learns() -> None:
+    learner = PpoLearner(run("independent"))
+    critics = learner.training._learner.critic_parameters()
+    assert learner.parameter_counts()["critic"] == sum(p.numel() for p in critics)
+    assert learner.parameter_counts() != learner.network.parameter_counts()
+    learner = PpoLearner(run("emergent"))
+    assert learner.parameter_counts() == learner.network.parameter_counts()
 
 
 def test_independent_each_role_has_a_critic_and_no_other_mode_has() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from ma_ssm_env.evaluation import EVALUATION_SEED, evaluate
 from policies import checkpoint
@@ -21,6 +22,7 @@ from policies.maml.train import load
 from policies.maml.trials import Sampler, TrialBatch
 from policies.role_network import HeadConfig
 from policies.team import NetworkConfig
+from policies.train import main as train_plainly
 from policies.train import players
 
 PLAY = {"horizon": 6, "episodes_per_trial": 2}
@@ -194,6 +196,7 @@ def test_the_command_trains_goes_on_and_is_judged(tmp_path: Path, capsys: pytest
         (("--tasks", "0"), "--tasks 0"),
         (("--ppo", "epocs=3"), "unknown setting 'epocs'"),
         (("--ppo", "epochs=x"), "'x' is not a value for epochs"),
+        (("--ppo", "epochs=0"), "PpoConfig: epochs=0: a whole number, 1 or more, is expected"),
         (("--feedback", "none"), "no reward is observed to adapt from"),
         (("--ppo", "value=0.5"), "fitted linear baseline"),
     ],
@@ -203,6 +206,73 @@ def test_bad_usage_is_named(
 ) -> None:
     assert main(["--out", str(tmp_path), *TINY, *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_neither_command_writes_over_a_run_of_the_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, meta = tmp_path / "plain", tmp_path / "meta"
+    ppo = ("--steps", "80", "--core", "mlp", "--width", "8", "--ppo", "num_worlds=4", "rollout=20")
+    ppo = (*ppo, "segment=10", "minibatches=2", "epochs=1")
+    assert train_plainly(["--out", str(plain), *ppo]) == 0
+    assert main(["--out", str(meta), *TINY]) == 0
+    before = _files(plain), _files(meta)
+    capsys.readouterr()
+    assert main(["--out", str(plain), *TINY]) == 2
+    said = capsys.readouterr().err
+    assert said == f"{plain} holds a run of python -m policies.train (training.json): give another --out\n"
+    assert train_plainly(["--out", str(meta), *ppo]) == 2
+    said = capsys.readouterr().err
+    assert f"{meta} holds a run of python -m policies.maml (state.safetensors): give another --out" in said
+    assert (_files(plain), _files(meta)) == before
+    (plain / "training.json").unlink()
+    assert main(["--out", str(plain), *TINY]) == 2
+    assert "a run without a training state" in capsys.readouterr().err
+    # What is set aside is whole: the folder is then no longer one of meta-training.
+    assert train_plainly(["--out", str(meta), *ppo, "--restart"]) == 0
+    assert _files(meta / "before-1") == before[1]
+    assert main(["--out", str(meta), *TINY]) == 2
+    assert load(meta / "before-1").steps == 288
+
+
+def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iterate = MetaTraining.iterate
+
+    def stopped(self: MetaTraining) -> dict[str, float]:
+        if self.iteration:
+            raise KeyboardInterrupt
+        return iterate(self)
+
+    arguments = ["--out", str(tmp_path), *TINY, "--save-every", "10"]
+    with monkeypatch.context() as patch:
+        patch.setattr(MetaTraining, "iterate", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            main(arguments)
+    assert main(arguments) == 0
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["steps"] for line in lines] == [144, 288]
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "strange"])
+def test_a_damaged_state_is_named(damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--out", str(tmp_path), *TINY]) == 0
+    path = tmp_path / "state.safetensors"
+    if damage == "strange":
+        save_file({"weight": torch.zeros(2)}, path)
+    else:
+        path.write_bytes(path.read_bytes()[:100] if damage == "cut" else b"not a tensor")
+    capsys.readouterr()
+    for command in (lambda: main(["--out", str(tmp_path), *TINY]), lambda: judge([str(tmp_path)])):
+        assert command() == 2
+        said = capsys.readouterr().err
+        assert f"{path}: damaged, or not a state of meta-training (" in said
+        assert said.count("\n") == 1
 
 
 def test_zero_inner_steps_get_ppos_own_settings() -> None:

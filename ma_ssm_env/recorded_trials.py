@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ma_ssm_env.commands import exit_with
+from ma_ssm_env.evaluation import charge_unreached
 from ma_ssm_env.parallel import TeamEnv
 from ma_ssm_env.play import ask_who_plays, from_checkpoint, named_players
 from ma_ssm_env.policy import Players, Policy
@@ -114,13 +115,24 @@ class RecordedTrials:
 
     @property
     def returns(self) -> NDArray[np.float64]:
-        """Plain return of each inner episode [N, K]; 0 for one that was not reached."""
+        """Plain return of each inner episode [N, K]; 0 for one that was not recorded.
+
+        Where physics broke, each inner episode that was not reached has the law's worst reward for all its
+        H steps, as in an `evaluation`.
+        """
+        env = world(self.scenario, self.options, self.team)
+        K, H, worst = env.options.episodes_per_trial, env.options.horizon, env.scenario.variation.worst_reward
         episode = np.cumsum(self.starts, axis=0) - 1
-        returns = np.zeros(
-            (len(self), world(self.scenario, self.options, self.team).options.episodes_per_trial)
-        )
+        returns = np.zeros((len(self), K))
         trial = np.broadcast_to(np.arange(len(self)), episode.shape)
         np.add.at(returns, (trial[self.playing], episode[self.playing]), self.rewards[self.playing])
+        trials, last = np.arange(len(self)), self.lengths - 1
+        broke_in = episode[last, trials]
+        clock = last - np.where(self.starts & self.playing, np.arange(len(self.rewards))[:, None], -1).max(0)
+        # The step that broke is paid the worst for every step that is missing, which no other step can earn.
+        charge = worst * ((K - broke_in) * H - clock)
+        for i in np.flatnonzero((broke_in + 1 < K) & np.isclose(self.rewards[last, trials], charge)):
+            charge_unreached(returns[i], int(broke_in[i]) + 1, worst * H)
         return returns
 
     def fields(self, agent: str) -> dict[str, slice]:

@@ -260,11 +260,29 @@ def test_a_world_that_breaks_pays_the_worst_and_stops(
     first, second, third = found.returns[1, 0]
     assert first == calm.returns[1, 0, 0]
     worst = SCENARIOS["HalfCheetahVel-v0"].variation.worst_reward
-    assert worst * (2 * H) < second < worst * (2 * H - 4)  # what was earned, and 8 steps at the worst
-    assert third == 0.0
+    assert worst * H < second < worst * (H - 4)  # what was earned, and 2 steps at the worst
+    assert third == worst * H
     assert found.steps == calm.steps - (K * H - BREAKS_AT - 1)
     # The mean over its own steps: counting the trial that follows would give 18 / 11 of it.
     assert found.bits[1, 0] == pytest.approx(calm.bits[1, 0], rel=0.3)
+
+
+@pytest.mark.parametrize("team", [False, True])
+def test_where_the_last_inner_episode_is_judged_breaking_the_world_is_never_worth_it(
+    team: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = "HalfCheetahVelDelayed-v0"
+    players: Any = _team(scenario) if team else Counting(6)
+    tasks, play = _tasks(scenario), {"horizon": 20, "episodes_per_trial": 3}
+    calm = evaluate(scenario, players, tasks=tasks, trials=1, **play)
+    name = "TeamVectorEnv" if team else "SingleAgentVectorEnv"
+    monkeypatch.setattr(ma_ssm_env.controls, name, _breaking(getattr(ma_ssm_env.controls, name)))
+    found = evaluate(scenario, players, tasks=tasks, trials=1, **play)
+    worst = SCENARIOS[scenario].variation.worst_reward
+    first, second, third = found.returns[1, 0]  # broken in step 10 of the first
+    assert second == third == 20 * worst
+    assert 20 * worst < first < 10 * worst
+    assert (found.returns[1, 0] < calm.returns[1, 0]).all()
 
 
 @pytest.mark.parametrize("team", [False, True])

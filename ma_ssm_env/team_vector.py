@@ -11,6 +11,7 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from ma_ssm_env.cloned_state import require_kind
 from ma_ssm_env.options import make_options, one_window, whole_number
 from ma_ssm_env.rendering import Renderer
 from ma_ssm_env.scenarios import Scenario, find_scenario
@@ -161,7 +162,15 @@ class TeamVectorEnv:
         return {"game": self.game.clone_state(), "started": self._started}
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
-        """Put back what `clone_state` gave, bit for bit."""
+        """Put back what `clone_state` gave, bit for bit.
+
+        Raises:
+            ValueError: the state is of another kind, scenario, options or number of worlds; nothing has
+                changed then.
+        """
+        require_kind(state, dict.fromkeys(("game", "started")), "TeamVectorEnv")
+        if "agents" in state:
+            raise ValueError("state of one world of a TeamEnv does not fit a TeamVectorEnv; restore it there")
         self.game.restore_state(state["game"])
         self._started = bool(state["started"])
 

@@ -169,7 +169,7 @@ def test_a_state_of_another_trial_at_the_same_clock_begins_another_log(other):
 def test_a_scenario_that_cannot_be_read_again_is_refused_before_the_play_begins():
     known = find_scenario("PointDir-v0")
     env = parallel_env(dataclasses.replace(known, id="PointElsewhere-v0"), **SHORT)
-    with pytest.raises(ValueError, match="PointElsewhere-v0: a log needs a scenario of the table.*register"):
+    with pytest.raises(ValueError, match=r"PointElsewhere-v0: a log needs a scenario of the table.*register"):
         MessageLog(env)
     assert env.game.listeners == []
     listed = find_scenario("HalfCheetahRandParams-v0")

@@ -64,7 +64,9 @@ def test_a_start_state_has_no_memory():
 
 CART = """
 <mujoco>
-  <worldbody><body><joint name="x" type="slide" axis="1 0 0" damping="1"/><geom size="0.1"/></body></worldbody>
+  <worldbody>
+    <body><joint name="x" type="slide" axis="1 0 0" damping="1"/><geom size="0.1"/></body>
+  </worldbody>
   <actuator><general name="push" joint="x" {}/></actuator>
 </mujoco>
 """

@@ -305,10 +305,6 @@ class Variation:
         """What is active [..., a] in normalised coordinates."""
         return _normalised(active, self.shown)
 
-    def shown_at_start(self, tasks: Array) -> Array:
-        """What `state()` shows of tasks [N, k] when their trials begin [N, a]: nothing has changed yet."""
-        return self.normalise_active(np.stack([self.active(task, False) for task in tasks]))
-
     def denormalise(self, coordinates: Array) -> Array:
         """Tasks [..., k] from normalised coordinates.
 

@@ -369,6 +369,14 @@ class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
         self.game.restore_state(state["game"])
         self._started = bool(state["started"])
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A picture is of the worlds of its own environment, so the copy gets a renderer of its own.
+        return {name: value for name, value in self.__dict__.items() if name != "_renderer"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._renderer = Renderer(self.game.trials, partial(twin_panels, self.game))
+
 
 def single_agent_env(scenario: str | Scenario, num_envs: int | None = None, **options: Any) -> Any:
     """The single-agent twin of a scenario: a Gymnasium `Env`, or a `VectorEnv` where `num_envs` is given.

@@ -174,6 +174,14 @@ class TeamVectorEnv:
         self.game.restore_state(state["game"])
         self._started = bool(state["started"])
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A picture is of the worlds of its own environment, so the copy gets a renderer of its own.
+        return {name: value for name, value in self.__dict__.items() if name != "_renderer"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._renderer = Renderer(self.game.trials, partial(team_panels, self.game))
+
     def close(self) -> None:
         """Release the renderer; closing twice is fine."""
         self._renderer.close()

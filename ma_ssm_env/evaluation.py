@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ma_ssm_env.controls import team_vector_env, twin_vector_env
-from ma_ssm_env.options import Options
-from ma_ssm_env.policy import Players, Policy
+from ma_ssm_env.options import Options, set_of_roles, whole_number
+from ma_ssm_env.policy import Players, Policy, require_policies
 from ma_ssm_env.roles import AGENTS
 from ma_ssm_env.scenarios import Scenario, find_scenario
 from ma_ssm_env.variations import Split
@@ -68,7 +68,12 @@ def evaluate(
         seed: seed of the first world.
         policy_seed: seed of the generator that players sample with.
         options: options of the environment; `task_source` is always "distribution" here.
+
+    Raises:
+        ValueError: a player that is no policy, players for a role that there is not, no trials, tasks that
+            the law does not have, or options that do not fit.
     """
+    trials = whole_number("trials", trials)
     found = find_scenario(scenario)
     tasks = found.variation.tasks(split) if tasks is None else np.asarray(tasks, dtype=np.float64)
     repeated = np.repeat(tasks, trials, axis=0)
@@ -90,6 +95,7 @@ def _play_twin(
     rng: np.random.Generator,
     options: dict[str, Any],
 ) -> tuple[_Returns, NDArray[np.float64], int]:
+    require_policies({"the player": policy})
     env = twin_vector_env(scenario, len(tasks), **options)
     record = _Returns(len(tasks), env.options, scenario.variation.worst_reward)
     observations, _ = env.reset(seed=seed, options={"task": tasks})
@@ -117,8 +123,9 @@ def _play_team(
         raise ValueError(
             f"players for unknown role {unknown[0]!r}; the roles are {', '.join(AGENTS.values())}"
         )
+    require_policies({f"the player of {role}": player for role, player in players.items()})
     missing = frozenset(role for role in AGENTS.values() if role not in players)
-    absent = frozenset(options.pop("absent_roles", frozenset())) | missing
+    absent = set_of_roles("absent_roles", options.pop("absent_roles", frozenset())) | missing
     options["task_source"] = "distribution"  # whatever the team was trained with
     env = team_vector_env(scenario, len(tasks), absent_roles=absent, **options)
     record = _Returns(len(tasks), env.options, scenario.variation.worst_reward)

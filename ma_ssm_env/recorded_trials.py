@@ -30,9 +30,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import charge_unreached
+from ma_ssm_env.options import set_of_roles, whole_number
 from ma_ssm_env.parallel import TeamEnv
 from ma_ssm_env.play import ask_who_plays, from_checkpoint, named_players
-from ma_ssm_env.policy import Players, Policy
+from ma_ssm_env.policy import Players, Policy, require_policies
 from ma_ssm_env.recorded_arrays import TWIN, checked, world
 from ma_ssm_env.roles import AGENTS
 from ma_ssm_env.scenarios import Scenario, find_scenario, reference
@@ -263,8 +264,10 @@ def record(
         options: options of the environment; `task_source` is always "distribution" here.
 
     Raises:
-        ValueError: a scenario that is not in the table, or players for a role that there is not.
+        ValueError: a scenario that is not in the table, a player that is no policy, players for a role that
+            there is not, or no trials.
     """
+    trials = whole_number("trials", trials)
     known = reference(find_scenario(scenario))
     if not isinstance(known, str):
         raise ValueError(f"{known.id}: recording needs a scenario of the table, to be read again")
@@ -275,10 +278,12 @@ def record(
         if unknown:
             raise ValueError(f"players for unknown role {unknown[0]!r}: of {', '.join(AGENTS.values())}")
         missing = {role for role in AGENTS.values() if role not in players}
-        options["absent_roles"] = missing | set(options.get("absent_roles", ()))
+        require_policies({f"the player of {role}": player for role, player in players.items()})
+        options["absent_roles"] = missing | set_of_roles("absent_roles", options.get("absent_roles", ()))
         options["task_source"] = "distribution"
         acting = {a: players[role] for a, role in AGENTS.items() if role not in options["absent_roles"]}
     else:
+        require_policies({"the player": players})
         acting = {TWIN: players}
     env = world(known, options, team, trials)
     seen, _ = env.reset(seed=seed, options=None if tasks is None else {"task": tasks})

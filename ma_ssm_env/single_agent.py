@@ -274,13 +274,13 @@ class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
         self.scenario = find_scenario(scenario)
         self.options = make_options(self.scenario, options, team=False)
         self.game = TwinGame(self.scenario, self.options, whole_number("num_envs", num_envs))
-        self.num_envs = num_envs
+        self.num_envs = self.game.num_worlds
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": ["rgb_array"]}
         self.render_mode = one_window(self.options.render_mode)
         self.single_observation_space = self.game.observation_space
         self.single_action_space = self.game.action_space
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.state_space = self.game.state_space
         self._renderer = Renderer(self.game.trials, partial(twin_panels, self.game))
         self._started = False

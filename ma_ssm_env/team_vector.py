@@ -46,7 +46,7 @@ class TeamVectorEnv:
         self.scenario = find_scenario(scenario)
         self.options = make_options(self.scenario, options, team=True)
         self.game = TeamGame(self.scenario, self.options, whole_number("num_envs", num_envs))
-        self.num_envs = num_envs
+        self.num_envs = self.game.num_worlds
         self.metadata: dict[str, Any] = {
             "name": self.scenario.id,
             "autoreset_mode": AutoresetMode.SAME_STEP,

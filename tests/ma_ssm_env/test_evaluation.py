@@ -19,6 +19,7 @@ from ma_ssm_env import (
     single_agent_env,
 )
 from ma_ssm_env.evaluation import EVALUATION_SEED, evaluate
+from ma_ssm_env.recorded_trials import record
 
 H, K = 6, 3
 PLAY = {"horizon": H, "episodes_per_trial": K}
@@ -224,6 +225,36 @@ def test_a_team_of_nobody_is_refused() -> None:
 def test_options_that_are_unknown_are_refused() -> None:
     with pytest.raises(ValueError, match="did you mean 'horizon'"):
         evaluate("PointDir-v0", neutral_policy(2), horizn=3)
+
+
+class Model:
+    """What a library's model looks like: it predicts, and knows nothing of our protocol."""
+
+    def predict(self, observations: Any) -> Any:
+        return observations
+
+
+@pytest.mark.parametrize("player", [lambda observations, rng: observations, Model(), Counting])
+def test_a_player_that_is_no_policy_is_refused_by_name(player: Any) -> None:
+    what = r"a policy with initial_memory\(batch\) and act.*ScriptedPolicy\(function\)"
+    for play in (evaluate, record):
+        with pytest.raises(ValueError, match=f"^the player is .*{what}"):
+            play("PointDir-v0", player, **PLAY)
+        with pytest.raises(ValueError, match=f"^the player of adaptation is .*{what}"):
+            play("PointDir-v0", {**_team("PointDir-v0"), "adaptation": player}, **PLAY)
+
+
+@pytest.mark.parametrize("trials", [0, -1, 1.5])
+def test_a_number_of_trials_that_is_none_is_refused(trials: Any) -> None:
+    for play in (evaluate, record):
+        with pytest.raises(ValueError, match=f"trials={trials}: a whole number of at least 1"):
+            play("PointDir-v0", neutral_policy(2), trials=trials, **PLAY)
+
+
+def test_one_absent_role_is_asked_for_in_a_set() -> None:
+    for play in (evaluate, record):
+        with pytest.raises(ValueError, match="absent_roles='coordinator': a set of roles is expected"):
+            play("PointDir-v0", _team("PointDir-v0"), absent_roles="coordinator", **PLAY)
 
 
 # -- broken physics -------------------------------------------------------------------------------------

@@ -219,7 +219,7 @@ def test_the_command_line_says_what_is_wrong(tmp_path, capsys):
     for arguments, message in (
         (["NoSuch-v0", *out], "NoSuch-v0: unknown scenario"),
         (["PointDir-v0", *out, "--policy", "wise"], "--policy wise: one of random"),
-        (["PointDir-v0", *out, "--trials", "0"], "num_envs=0"),
+        (["PointDir-v0", *out, "--trials", "0"], "trials=0"),
         (["PointDir-v0", *out, "--split", "dev"], "option split='dev'"),
         (["PointDir-v0", *out, "--checkpoint", str(tmp_path)], "no checkpoint there"),
     ):

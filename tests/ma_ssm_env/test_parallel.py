@@ -251,6 +251,19 @@ def test_a_clone_goes_back_in_time(make, assert_identical, random_actions):
     assert_identical(first, play(env, random_actions, 10))
 
 
+@pytest.mark.parametrize("options", [{}, {"feedback": "episode", "horizon": 3}, {"sensor_noise": 0.2}])
+def test_what_is_observed_of_a_restored_state_is_what_was_observed_of_it(
+    make, options, assert_identical, random_actions
+):
+    env, other = make("HalfCheetahVel-v0", **options), make("HalfCheetahVel-v0", **options)
+    env.reset(seed=8)
+    other.reset(seed=9)
+    play(env, random_actions, 3)
+    other.restore_state(env.clone_state())
+    assert env.game.trials.feedback.all()
+    assert_identical(env.game.observe(), other.game.observe())
+
+
 def test_copies_keep_what_was_asked_for(make):
     env = make("PointDir-v0", horizon=7, feedback="none", render_mode="rgb_array", num_threads=2)
     for other in (pickle.loads(pickle.dumps(env)), copy.deepcopy(env)):

@@ -3,6 +3,12 @@
 Every player meets the same worlds: trial j of task i is the world of seed `EVALUATION_SEED + i * trials + j`,
 a range that training never uses. Returns are plain task returns, before the cost of the channel, which is
 what the twin is paid too.
+
+What shares draws and what does not: the lists of validation and test tasks differ, but both are played on
+seeds from `EVALUATION_SEED` on, so their trials begin at the same start states under the same noise. The
+address of a trial depends on the number of trials: `trials=3` is no prefix of `trials=5`, and results compare
+world by world only where it is the same. All roles sample from one generator in turn, so whether one role
+draws decides what the next one gets; policies that do not sample are not touched by that.
 """
 
 from __future__ import annotations

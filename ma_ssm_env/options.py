@@ -37,7 +37,8 @@ class Options:
             of the positions is the same with hidden velocities as without.
         bandwidth_cost: reward paid for a step of belief at full rate.
         absent_roles: roles without an agent; their fields are neutral and their sends cost nothing.
-        muted_roles: roles whose posts are received as 0 by the others (their acts on the torque remain).
+        muted_roles: roles whose posts are observed as 0, by the others and by a muted coordinator in its own
+            `last_rate` (their acts on the torque and on the channel remain).
         split: which tasks are drawn: `train`, `validation`, `test` or `ood`.
         task_source: who chooses the hidden task: the `distribution` of the split, or the `environment` role
             in a setup step before each trial (module `team`). Evaluation always uses the distribution.

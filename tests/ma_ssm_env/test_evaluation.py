@@ -144,6 +144,17 @@ def test_all_players_meet_the_same_worlds(first_observations: list[Any]) -> None
     assert np.array_equal(zero[:, -1], team[:, -1])
 
 
+def test_what_the_module_says_of_shared_draws_holds(first_observations: list[Any]) -> None:
+    for arguments in ({"split": "validation", "trials": 2}, {"trials": 2}, {"trials": 3}):
+        evaluate("PointDir-v0", neutral_policy(2), **arguments, **PLAY)  # type: ignore[arg-type]
+    validation, test, more = first_observations
+    starts = slice(0, 7)  # all but the task
+    assert np.array_equal(validation[:, starts], test[: len(validation), starts])
+    assert np.array_equal(test[:, starts], more[: len(test), starts])
+    assert np.array_equal(test[:2], more[:2])  # of the first task
+    assert test[2, -1] != more[2, -1]  # the third world has another task
+
+
 def test_what_a_player_draws_follows_from_the_policy_seed() -> None:
     a, b, other = (
         evaluate("PointDir-v0", random_policy(2), trials=1, policy_seed=s, **PLAY).returns for s in (0, 0, 1)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from ma_ssm_env.actions import checked_action
 from ma_ssm_env.blackboard import R_MAX
+from ma_ssm_env.cloned_state import require_kind
 from ma_ssm_env.options import whole_number
 from ma_ssm_env.roles import ACTING_ROLES, AGENTS, BELIEF_SIZE, BOUNDS, action_box, observation_box
 from ma_ssm_env.scenarios import Scenario
@@ -143,6 +144,7 @@ class HandicappedTwin(_Around):
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
         """Put back what `clone_state` gave, bit for bit."""
+        require_kind(state, dict.fromkeys(("env", "noise", "before")), "the handicapped twin")
         self.env.restore_state(state["env"])
         self._noise, self._before = state["noise"].copy(), state["before"].copy()
 
@@ -190,6 +192,7 @@ class ScratchpadTwin(_Around):
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
         """Put back what `clone_state` gave, bit for bit."""
+        require_kind(state, dict.fromkeys(("env", "scratch")), "the twin with a scratchpad")
         self.env.restore_state(state["env"])
         self._scratch = state["scratch"].copy()
 

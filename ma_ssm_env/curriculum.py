@@ -24,6 +24,7 @@ from ma_ssm_env.ledger import ENTRIES, task_distance
 from ma_ssm_env.policy import Float, Memory
 from ma_ssm_env.roles import HEADER
 from ma_ssm_env.scenarios import Scenario, find_scenario
+from ma_ssm_env.variations import Variation
 
 Array = NDArray[np.float64]
 _PARTS = ("weights", "means", "covariances")  # the arrays of a mixture
@@ -115,7 +116,7 @@ def _log_densities(data: Array, mixture: Mixture) -> Array:
 
 
 class UniformTeacher:
-    """Proposes tasks that are uniform in normalised coordinates.
+    """Proposes tasks that are uniform in normalised coordinates; of a category each value is as likely.
 
     That is the scenario's own distribution where that is uniform in its coordinates; goals, which are
     uniform on a disc, are then closer on average than those of `task_source="distribution"`.
@@ -123,6 +124,7 @@ class UniformTeacher:
 
     def __init__(self, scenario: str | Scenario) -> None:
         self._size = find_scenario(scenario).variation.size
+        self._values = _category_values(find_scenario(scenario).variation)
 
     def initial_memory(self, batch: int) -> Memory:
         """None: nothing is remembered."""
@@ -133,8 +135,24 @@ class UniformTeacher:
         """Proposals [B, k] for observations [B, O] of the environment role."""
         proposals = np.zeros((len(observations), self._size), dtype=np.float32)
         starts = np.flatnonzero(observations[:, 0] == 1.0)
-        proposals[starts] = rng.uniform(-1.0, 1.0, (len(starts), self._size))
+        drawn = rng.uniform(-1.0, 1.0, (len(starts), self._size))
+        for i, values in self._values.items():  # what is nearest to a uniform number favours the inner ones
+            drawn[:, i] = values[(0.5 * (drawn[:, i] + 1.0) * len(values)).astype(np.int64)]
+        proposals[starts] = drawn
         return proposals, memory
+
+
+def _category_values(variation: Variation) -> dict[int, Array]:
+    """Index of each category among the coordinates -> the normalised coordinates of its values."""
+    low = np.array([c.low for c in variation.coordinates])
+    found = {}
+    for i, c in enumerate(variation.coordinates):
+        if c.kind == "category":
+            values = np.array(sorted(c.categories((c.low, c.high))))
+            tasks = np.tile(low, (len(values), 1))
+            tasks[:, i] = values
+            found[i] = variation.normalise(tasks)[:, i]
+    return found
 
 
 class AlpGmm:

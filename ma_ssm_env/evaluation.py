@@ -3,6 +3,12 @@
 Every player meets the same worlds: trial j of task i is the world of seed `EVALUATION_SEED + i * trials + j`,
 a range that training never uses. Returns are plain task returns, before the cost of the channel, which is
 what the twin is paid too.
+
+What shares draws and what does not: the lists of validation and test tasks differ, but both are played on
+seeds from `EVALUATION_SEED` on, so their trials begin at the same start states under the same noise. The
+address of a trial depends on the number of trials: `trials=3` is no prefix of `trials=5`, and results compare
+world by world only where it is the same. All roles sample from one generator in turn, so whether one role
+draws decides what the next one gets; policies that do not sample are not touched by that.
 """
 
 from __future__ import annotations
@@ -15,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ma_ssm_env.controls import team_vector_env, twin_vector_env
-from ma_ssm_env.policy import Players, Policy
+from ma_ssm_env.options import Options, set_of_roles, whole_number
+from ma_ssm_env.policy import Players, Policy, require_policies
 from ma_ssm_env.roles import AGENTS
 from ma_ssm_env.scenarios import Scenario, find_scenario
 from ma_ssm_env.variations import Split
@@ -29,7 +36,8 @@ class Evaluation:
 
     Attributes:
         tasks: the tasks [N, k], in the law's units.
-        returns: plain task return of each inner episode [N, trials, K].
+        returns: plain task return of each inner episode [N, trials, K]. Where physics broke, each inner
+            episode that was not reached has the law's worst reward for all its H steps.
         bits: mean nominal bits a step that the team sent [N, trials]; zeros for the twin.
         steps: control steps that it took.
         phases: where the task changes in mid-trial: mean plain reward of a step before the change, in the
@@ -66,7 +74,12 @@ def evaluate(
         seed: seed of the first world.
         policy_seed: seed of the generator that players sample with.
         options: options of the environment; `task_source` is always "distribution" here.
+
+    Raises:
+        ValueError: a player that is no policy, players for a role that there is not, no trials, tasks that
+            the law does not have, or options that do not fit.
     """
+    trials = whole_number("trials", trials)
     found = find_scenario(scenario)
     tasks = found.variation.tasks(split) if tasks is None else np.asarray(tasks, dtype=np.float64)
     repeated = np.repeat(tasks, trials, axis=0)
@@ -88,8 +101,9 @@ def _play_twin(
     rng: np.random.Generator,
     options: dict[str, Any],
 ) -> tuple[_Returns, NDArray[np.float64], int]:
+    require_policies({"the player": policy})
     env = twin_vector_env(scenario, len(tasks), **options)
-    record = _Returns(len(tasks), env.options.episodes_per_trial)
+    record = _Returns(len(tasks), env.options, scenario.variation.worst_reward)
     observations, _ = env.reset(seed=seed, options={"task": tasks})
     memory = policy.initial_memory(len(tasks))
     steps = 0
@@ -115,11 +129,12 @@ def _play_team(
         raise ValueError(
             f"players for unknown role {unknown[0]!r}; the roles are {', '.join(AGENTS.values())}"
         )
+    require_policies({f"the player of {role}": player for role, player in players.items()})
     missing = frozenset(role for role in AGENTS.values() if role not in players)
-    absent = frozenset(options.pop("absent_roles", frozenset())) | missing
+    absent = set_of_roles("absent_roles", options.pop("absent_roles", frozenset())) | missing
     options["task_source"] = "distribution"  # whatever the team was trained with
     env = team_vector_env(scenario, len(tasks), absent_roles=absent, **options)
-    record = _Returns(len(tasks), env.options.episodes_per_trial)
+    record = _Returns(len(tasks), env.options, scenario.variation.worst_reward)
     observations, _ = env.reset(seed=seed, options={"task": tasks})
     memories = {agent: players[AGENTS[agent]].initial_memory(len(tasks)) for agent in env.agents}
     bits, steps = np.zeros(len(tasks)), np.zeros(len(tasks))
@@ -136,11 +151,28 @@ def _play_team(
     return record, bits / steps, int(steps.sum())
 
 
+def charge_unreached(returns: NDArray[np.float64], ended: int, worst: float) -> None:
+    """Give the inner episodes that broken physics took the worst return, in place; the sum stays.
+
+    In the game the inner episode that broke is charged for all of them.
+
+    Args:
+        returns: of the K inner episodes of one trial that is over [K].
+        ended: how many of them ended; all K, unless physics broke.
+        worst: return of an inner episode at the law's worst reward, `worst_reward` H.
+    """
+    unreached = len(returns) - ended
+    if unreached:
+        returns[ended - 1] -= unreached * worst
+        returns[ended:] = worst
+
+
 class _Returns:
     """Collects returns and rewards of one trial a world; worlds that are through play on unheard."""
 
-    def __init__(self, count: int, episodes: int) -> None:
-        self.returns = np.zeros((count, episodes))
+    def __init__(self, count: int, options: Options, worst_reward: float) -> None:
+        self.returns = np.zeros((count, options.episodes_per_trial))
+        self._worst = worst_reward * options.horizon
         self.playing = np.ones(count, dtype=bool)
         self._episode = np.zeros(count, dtype=np.int64)
         self._sums, self._counts = np.zeros((count, 3)), np.zeros((count, 3))
@@ -166,4 +198,6 @@ class _Returns:
         for world in np.flatnonzero(ended & self.playing):
             self.returns[world, self._episode[world]] = returns[world]
             self._episode[world] += 1
+            if trial_ended[world]:
+                charge_unreached(self.returns[world], int(self._episode[world]), self._worst)
         self.playing &= ~trial_ended

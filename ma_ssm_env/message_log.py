@@ -154,6 +154,10 @@ class MessageLog:
 
     Attributes:
         trials: the trials that have ended, in order.
+
+    Raises:
+        ValueError: a world that is not there, or a scenario that no id stands for, so that a log of it could
+            not be read again.
     """
 
     def __init__(
@@ -164,10 +168,16 @@ class MessageLog:
     ) -> None:
         if not 0 <= world < env.game.num_worlds:
             raise ValueError(f"world {world}: this environment has worlds 0 to {env.game.num_worlds - 1}")
+        if env.game.scenario.id not in SCENARIOS:
+            raise ValueError(
+                f"{env.game.scenario.id}: a log needs a scenario of the table, to be read again; "
+                "ma_ssm_env.register_scenario adds one of your own"
+            )
         self.trials: list[TrialLog] = []
         self._game, self._world, self._on_step = env.game, world, on_step
         self._rows: list[dict[str, Rows]] = []
-        self._episode, self._steps, self._complete = 0, 0, True
+        self._next: tuple[int, ...] | None = None  # address of the step that goes on with the rows
+        self._complete = True
         self._game.listeners.append(self._hear)
 
     def running(self) -> TrialLog | None:
@@ -190,11 +200,11 @@ class MessageLog:
         if setup is not None and setup[world]:
             return  # a task was chosen; nothing was posted
         outcome, board = step.outcome, game.blackboard
-        taken = int(outcome.steps[world])
-        if taken != self._steps + 1:  # reset or restored in mid-trial: another trial, or the middle of one
-            ended = bool(outcome.episode_ended[world])
-            first = int(game.trials.episode[world]) == int(ended and not outcome.trial_ended[world])
-            self._begin(complete=taken == 1 and first)
+        ended, over = bool(outcome.episode_ended[world]), bool(outcome.trial_ended[world])
+        seed, trial = int(game.trials.seeds[world]), int(game.trials.trial[world])
+        episode, taken = int(game.trials.episode[world]) - int(ended and not over), int(outcome.steps[world])
+        if (seed, trial, episode, taken) != self._next:  # reset or restored: another trial, or another place
+            self._begin(complete=(episode, taken) == (0, 1))
         values = {
             **{name: post[world] for name, post in board.posted.items()},
             "trust": board.fields["last_trust"][world],
@@ -204,30 +214,23 @@ class MessageLog:
             "snr": board.snr[world],
             "channel_noise": board.noise[world],
             "reward": outcome.reward[world],
-            "episode": self._episode,
+            "episode": episode,
             "step": taken - 1,
         }
         row = {name: np.array(value, dtype=np.float32).reshape(-1) for name, value in values.items()}
         self._rows.append(row)
-        self._steps = taken
+        self._next = (seed, trial, episode + 1, 1) if ended else (seed, trial, episode, taken + 1)
         if self._on_step is not None:
             self._on_step(row)
-        if outcome.trial_ended[world]:
+        if over:
             self.trials.append(self._trial())
             self._begin(complete=True)
-        elif outcome.episode_ended[world]:
-            self._episode, self._steps = self._episode + 1, 0
 
     def _begin(self, *, complete: bool) -> None:
-        self._rows, self._episode, self._steps, self._complete = [], 0, 0, complete
+        self._rows, self._next, self._complete = [], None, complete
 
     def _trial(self) -> TrialLog:
         game, world = self._game, self._world
-        if SCENARIOS.get(game.scenario.id) != game.scenario:
-            raise ValueError(
-                f"{game.scenario.id}: a log needs a scenario of the table, to be read again; "
-                "ma_ssm_env.register_scenario adds one of your own"
-            )
         return TrialLog(
             scenario=game.scenario.id,
             options=_options(game.options),

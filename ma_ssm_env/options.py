@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from ma_ssm_env.roles import ROLES
 from ma_ssm_env.scenarios import Feedback, Scenario
 from ma_ssm_env.variations import SPLITS, Split
@@ -35,7 +37,8 @@ class Options:
             of the positions is the same with hidden velocities as without.
         bandwidth_cost: reward paid for a step of belief at full rate.
         absent_roles: roles without an agent; their fields are neutral and their sends cost nothing.
-        muted_roles: roles whose posts are received as 0 by the others (their acts on the torque remain).
+        muted_roles: roles whose posts are observed as 0, by the others and by a muted coordinator in its own
+            `last_rate` (their acts on the torque and on the channel remain).
         split: which tasks are drawn: `train`, `validation`, `test` or `ood`.
         task_source: who chooses the hidden task: the `distribution` of the split, or the `environment` role
             in a setup step before each trial (module `team`). Evaluation always uses the distribution.
@@ -85,10 +88,11 @@ def make_options(scenario: Scenario, given: dict[str, Any], *, team: bool) -> Op
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(names))} is expected"
             raise ValueError(f"{scenario.id}: unknown option {name!r}; {hint}")
-    values = {name: getattr(scenario, name) for name in ("episodes_per_trial", "horizon", "feedback")} | given
+    values = {name: getattr(scenario, name) for name in ("episodes_per_trial", "horizon", "feedback")}
+    values |= {name: plain_number(value) for name, value in given.items()}
     for name in ("absent_roles", "muted_roles"):
         if name in values:
-            values[name] = _roles(name, values[name])
+            values[name] = set_of_roles(name, values[name])
     options = Options(**values)
     for name in ("episodes_per_trial", "horizon", "num_threads"):
         whole_number(name, getattr(options, name))
@@ -131,8 +135,14 @@ def one_window(render_mode: str | None) -> str | None:
     return render_mode
 
 
+def plain_number(value: Any) -> Any:
+    """A scalar of NumPy as Python's own, so that it can be compared, printed and stored; else `value`."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def whole_number(name: str, value: object) -> int:
     """`value` if it is a whole number of at least 1, else an error."""
+    value = plain_number(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"option {name}={value!r}: a whole number of at least 1 is expected")
     return value
@@ -143,7 +153,8 @@ def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
         raise ValueError(f"option {name}={value!r}: one of {', '.join(map(repr, allowed))} is expected")
 
 
-def _roles(name: str, value: object) -> frozenset[str]:
+def set_of_roles(name: str, value: object) -> frozenset[str]:
+    """`value`, any collection of roles, as a set, or an error that names the option `name`."""
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise ValueError(f"option {name}={value!r}: a set of roles is expected, such as {{'{ROLES[0]}'}}")
     roles = frozenset(value)

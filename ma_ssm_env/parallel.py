@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils.conversions import parallel_to_aec
 
+from ma_ssm_env.cloned_state import require_kind
 from ma_ssm_env.options import RENDER_MODES, TWIN_ONLY, make_options
 from ma_ssm_env.rendering import Renderer
 from ma_ssm_env.roles import ROLE_TABLE
@@ -184,7 +185,12 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         return {"game": self.game.clone_state(), "agents": list(self.agents), "started": self._started}
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
-        """Put back what `clone_state` gave, bit for bit."""
+        """Put back what `clone_state` gave, bit for bit.
+
+        Raises:
+            ValueError: the state is of another kind, scenario or options; nothing has changed then.
+        """
+        require_kind(state, dict.fromkeys(("game", "agents", "started")), "TeamEnv")
         self.game.restore_state(state["game"])
         self.agents, self._started = list(state["agents"]), bool(state["started"])
 

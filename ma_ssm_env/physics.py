@@ -29,6 +29,9 @@ MAX_STATE = mujoco.mjMAXVAL  # 1e10, where MuJoCo itself calls a state bad
 class Physics:
     """The simulator state of B worlds.
 
+    Raises:
+        ValueError: an actuator of the body has no range of control.
+
     Attributes:
         model: the body's pristine model (read it, never write it).
         control_dt: seconds in a control step.
@@ -50,9 +53,8 @@ class Physics:
         self.qvel: Array = self._batch.bind("qvel")
         first = mujoco.mj_stateSize(self.model, mujoco.mjtState.mjSTATE_TIME)
         self.state: Array = self._rows[:, first : first + self.model.nq + self.model.nv]
+        self._fresh: Array = self._rows[0].copy()
         self._ctrl: Array = self._batch.bind("ctrl")
-        self._warmstart: Array = self._batch.bind("qacc_warmstart")
-        self._time: Array = self._batch.bind("time")
         self._marker: Array | None = None
         if body.marker is not None:
             field, row = body.marker
@@ -62,6 +64,7 @@ class Physics:
         self._pristine = {name: _field(self.model, name) for name in fields}
         self._fields: dict[str, Array] = {name: self._batch.expand(name) for name in fields}
         self._bad = self._batch.warning[:, _FIRST_BAD : _LAST_BAD + 1, 1]
+        _require_ranges(body.name, self.model)
         ctrl_low, ctrl_high = self.model.actuator_ctrlrange.T
         self._ctrl_middle, self._ctrl_reach = 0.5 * (ctrl_high + ctrl_low), 0.5 * (ctrl_high - ctrl_low)
         # The common case, a range of [-1, 1], needs no arithmetic, and must not get any: it would cost bits.
@@ -74,11 +77,9 @@ class Physics:
 
     def place(self, world: int, qpos: Array, qvel: Array) -> None:
         """Put one world at a start state (qpos [nq], qvel [nv]), with no memory of what came before."""
+        self._rows[world] = self._fresh  # controls, the solver's last solution, the state of actuators
         self.qpos[world] = qpos
         self.qvel[world] = qvel
-        self._warmstart[world] = 0.0
-        self._time[world] = 0.0
-        self._ctrl[world] = 0.0
 
     def placed(self, worlds: NDArray[np.int64]) -> None:
         """Measure where `worlds` [n] (indices, sorted) start, after `place`."""
@@ -166,6 +167,17 @@ class Physics:
         self._batch.warning[:] = state["warnings"]
         self.point = state["point"].copy()
         self._write_models(np.arange(self.num_worlds), state["fields"])
+
+
+def _require_ranges(body: str, model: mujoco.MjModel) -> None:
+    """Refuse an actuator without a range: an action in [-1, 1] would stand for nothing."""
+    for i, (low, high) in enumerate(model.actuator_ctrlrange.tolist()):
+        if not model.actuator_ctrllimited[i] or not low < high:
+            raise ValueError(
+                f"body {body}: actuator {model.actuator(i).name or i} has "
+                + (f"ctrlrange {low:g} {high:g}" if model.actuator_ctrllimited[i] else "no ctrlrange")
+                + ', so an action in [-1, 1] stands for nothing; give it one in the model: ctrlrange="-1 1"'
+            )
 
 
 def _field(model: mujoco.MjModel, name: str) -> Array:

@@ -34,6 +34,24 @@ class Policy(Protocol):
 Players = Policy | Mapping[str, Policy]  # who plays: the twin, or each role by its name
 
 
+def require_policies(players: Mapping[str, object]) -> None:
+    """Refuse a player that does not speak the protocol.
+
+    Args:
+        players: by the name that a message has for it: its role, or what the twin's one is called.
+
+    Raises:
+        ValueError: the first that has not both methods.
+    """
+    for name, player in players.items():
+        if isinstance(player, type) or not isinstance(player, Policy):
+            raise ValueError(
+                f"{name} is {player!r:.80}: a policy with initial_memory(batch) and act(observations, "
+                "memory, rng) is expected (ma_ssm_env.Policy); a function of (observations, rng) becomes one "
+                "by ma_ssm_env.ScriptedPolicy(function)"
+            )
+
+
 @dataclass(frozen=True)
 class ScriptedPolicy:
     """A policy without memory, from a function of the observations.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ma_ssm_env.controls import team_vector_env, twin_vector_env
+from ma_ssm_env.options import plain_number
 
 TWIN = "agent"  # the name of the twin's one agent
 
@@ -28,7 +29,9 @@ def checked(given: Any) -> dict[str, Any]:
         raise ValueError(f"scenario {given.scenario!r}: an id such as PointDir-v0 is expected")
     if not isinstance(given.options, Mapping):
         raise ValueError(f"options {given.options!r}: a mapping from option to value is expected")
-    options = {n: sorted(v) if isinstance(v, (set, frozenset)) else v for n, v in given.options.items()}
+    options = {
+        n: sorted(v) if isinstance(v, (set, frozenset)) else plain_number(v) for n, v in given.options.items()
+    }
     for name in ("render_mode", "num_threads"):  # no part of what was recorded
         options.pop(name, None)
     if not given.observations or set(given.observations) != set(given.actions):

@@ -29,9 +29,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ma_ssm_env.commands import exit_with
+from ma_ssm_env.evaluation import charge_unreached
+from ma_ssm_env.options import set_of_roles, whole_number
 from ma_ssm_env.parallel import TeamEnv
 from ma_ssm_env.play import ask_who_plays, from_checkpoint, named_players
-from ma_ssm_env.policy import Players, Policy
+from ma_ssm_env.policy import Players, Policy, require_policies
 from ma_ssm_env.recorded_arrays import TWIN, checked, world
 from ma_ssm_env.roles import AGENTS
 from ma_ssm_env.scenarios import Scenario, find_scenario, reference
@@ -114,13 +116,24 @@ class RecordedTrials:
 
     @property
     def returns(self) -> NDArray[np.float64]:
-        """Plain return of each inner episode [N, K]; 0 for one that was not reached."""
+        """Plain return of each inner episode [N, K]; 0 for one that was not recorded.
+
+        Where physics broke, each inner episode that was not reached has the law's worst reward for all its
+        H steps, as in an `evaluation`.
+        """
+        env = world(self.scenario, self.options, self.team)
+        K, H, worst = env.options.episodes_per_trial, env.options.horizon, env.scenario.variation.worst_reward
         episode = np.cumsum(self.starts, axis=0) - 1
-        returns = np.zeros(
-            (len(self), world(self.scenario, self.options, self.team).options.episodes_per_trial)
-        )
+        returns = np.zeros((len(self), K))
         trial = np.broadcast_to(np.arange(len(self)), episode.shape)
         np.add.at(returns, (trial[self.playing], episode[self.playing]), self.rewards[self.playing])
+        trials, last = np.arange(len(self)), self.lengths - 1
+        broke_in = episode[last, trials]
+        clock = last - np.where(self.starts & self.playing, np.arange(len(self.rewards))[:, None], -1).max(0)
+        # The step that broke is paid the worst for every step that is missing, which no other step can earn.
+        charge = worst * ((K - broke_in) * H - clock)
+        for i in np.flatnonzero((broke_in + 1 < K) & np.isclose(self.rewards[last, trials], charge)):
+            charge_unreached(returns[i], int(broke_in[i]) + 1, worst * H)
         return returns
 
     def fields(self, agent: str) -> dict[str, slice]:
@@ -251,8 +264,10 @@ def record(
         options: options of the environment; `task_source` is always "distribution" here.
 
     Raises:
-        ValueError: a scenario that is not in the table, or players for a role that there is not.
+        ValueError: a scenario that is not in the table, a player that is no policy, players for a role that
+            there is not, or no trials.
     """
+    trials = whole_number("trials", trials)
     known = reference(find_scenario(scenario))
     if not isinstance(known, str):
         raise ValueError(f"{known.id}: recording needs a scenario of the table, to be read again")
@@ -263,10 +278,12 @@ def record(
         if unknown:
             raise ValueError(f"players for unknown role {unknown[0]!r}: of {', '.join(AGENTS.values())}")
         missing = {role for role in AGENTS.values() if role not in players}
-        options["absent_roles"] = missing | set(options.get("absent_roles", ()))
+        require_policies({f"the player of {role}": player for role, player in players.items()})
+        options["absent_roles"] = missing | set_of_roles("absent_roles", options.get("absent_roles", ()))
         options["task_source"] = "distribution"
         acting = {a: players[role] for a, role in AGENTS.items() if role not in options["absent_roles"]}
     else:
+        require_policies({"the player": players})
         acting = {TWIN: players}
     env = world(known, options, team, trials)
     seen, _ = env.reset(seed=seed, options=None if tasks is None else {"task": tasks})

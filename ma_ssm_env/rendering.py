@@ -93,9 +93,6 @@ class Renderer:
             self._canvas.close()
         self._canvas = None
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_canvas": None}
-
     def _opened(self, *, window: bool) -> _Canvas:
         if self._canvas is not None and self._canvas.has_window != window:
             self.close()

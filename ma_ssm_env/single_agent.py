@@ -18,6 +18,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ma_ssm_env.actions import checked_action
+from ma_ssm_env.cloned_state import require_kind
 from ma_ssm_env.options import RENDER_MODES, TEAM_ONLY, Options, make_options, one_window, whole_number
 from ma_ssm_env.rendering import Renderer
 from ma_ssm_env.roles import HEADER, SENSED, action_box, layout, observation_box
@@ -115,6 +116,7 @@ class TwinGame:
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
         """Put back what `clone_state` gave, in this or another game of the same scenario and options."""
+        require_kind(state, self.clone_state(), "the twin")
         self.trials.restore_state(state["trials"])
         self.last_torque = state["last_torque"].copy()
 
@@ -229,7 +231,12 @@ class SingleAgentEnv(gym.Env[Float, Float]):
         return {"game": self.game.clone_state(), "running": self._running}
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
-        """Put back what `clone_state` gave, bit for bit."""
+        """Put back what `clone_state` gave, bit for bit.
+
+        Raises:
+            ValueError: the state is of another kind, scenario or options; nothing has changed then.
+        """
+        require_kind(state, dict.fromkeys(("game", "running")), "SingleAgentEnv")
         self.game.restore_state(state["game"])
         self._running = bool(state["running"])
 
@@ -267,13 +274,13 @@ class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
         self.scenario = find_scenario(scenario)
         self.options = make_options(self.scenario, options, team=False)
         self.game = TwinGame(self.scenario, self.options, whole_number("num_envs", num_envs))
-        self.num_envs = num_envs
+        self.num_envs = self.game.num_worlds
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": ["rgb_array"]}
         self.render_mode = one_window(self.options.render_mode)
         self.single_observation_space = self.game.observation_space
         self.single_action_space = self.game.action_space
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.state_space = self.game.state_space
         self._renderer = Renderer(self.game.trials, partial(twin_panels, self.game))
         self._started = False
@@ -352,9 +359,23 @@ class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
         return {"game": self.game.clone_state(), "started": self._started}
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
-        """Put back what `clone_state` gave, bit for bit."""
+        """Put back what `clone_state` gave, bit for bit.
+
+        Raises:
+            ValueError: the state is of another kind, scenario, options or number of worlds; nothing has
+                changed then.
+        """
+        require_kind(state, dict.fromkeys(("game", "started")), "SingleAgentVectorEnv")
         self.game.restore_state(state["game"])
         self._started = bool(state["started"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A picture is of the worlds of its own environment, so the copy gets a renderer of its own.
+        return {name: value for name, value in self.__dict__.items() if name != "_renderer"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._renderer = Renderer(self.game.trials, partial(twin_panels, self.game))
 
 
 def single_agent_env(scenario: str | Scenario, num_envs: int | None = None, **options: Any) -> Any:

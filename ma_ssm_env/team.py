@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from ma_ssm_env.actions import are_plain, check_agents, check_mapping, checked_action
 from ma_ssm_env.blackboard import Blackboard, channel_noise
+from ma_ssm_env.cloned_state import require_kind
 from ma_ssm_env.ledger import Ledger, outcome
 from ma_ssm_env.options import Options
 from ma_ssm_env.roles import (
@@ -373,6 +374,7 @@ class TeamGame:
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
         """Put back what `clone_state` gave, in this or another game of the same scenario and options."""
+        require_kind(state, self.clone_state(), "the team")
         self.trials.restore_state(state["trials"])
         self.blackboard.restore_state(state["blackboard"])
         self.ledger.restore_state(state["ledger"])

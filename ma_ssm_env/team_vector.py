@@ -11,6 +11,7 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from ma_ssm_env.cloned_state import require_kind
 from ma_ssm_env.options import make_options, one_window, whole_number
 from ma_ssm_env.rendering import Renderer
 from ma_ssm_env.scenarios import Scenario, find_scenario
@@ -45,7 +46,7 @@ class TeamVectorEnv:
         self.scenario = find_scenario(scenario)
         self.options = make_options(self.scenario, options, team=True)
         self.game = TeamGame(self.scenario, self.options, whole_number("num_envs", num_envs))
-        self.num_envs = num_envs
+        self.num_envs = self.game.num_worlds
         self.metadata: dict[str, Any] = {
             "name": self.scenario.id,
             "autoreset_mode": AutoresetMode.SAME_STEP,
@@ -161,9 +162,25 @@ class TeamVectorEnv:
         return {"game": self.game.clone_state(), "started": self._started}
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
-        """Put back what `clone_state` gave, bit for bit."""
+        """Put back what `clone_state` gave, bit for bit.
+
+        Raises:
+            ValueError: the state is of another kind, scenario, options or number of worlds; nothing has
+                changed then.
+        """
+        require_kind(state, dict.fromkeys(("game", "started")), "TeamVectorEnv")
+        if "agents" in state:
+            raise ValueError("state of one world of a TeamEnv does not fit a TeamVectorEnv; restore it there")
         self.game.restore_state(state["game"])
         self._started = bool(state["started"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A picture is of the worlds of its own environment, so the copy gets a renderer of its own.
+        return {name: value for name, value in self.__dict__.items() if name != "_renderer"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._renderer = Renderer(self.game.trials, partial(team_panels, self.game))
 
     def close(self) -> None:
         """Release the renderer; closing twice is fine."""

@@ -324,7 +324,8 @@ class TrialBatch:
             velocities = self._sensed[:, self.sensed_fields["velocities"]]
             np.clip(velocities, -limit, limit, out=velocities)
         if self.options.sensor_noise > 0:
-            noise = self._noise.reshape(-1, self._noise.shape[-1])
+            worlds, rows, size = self._noise.shape  # size is 0 where nothing is sensed
+            noise = self._noise.reshape(worlds * rows, size)
             self._sensed_body += noise.take(self._noise_rows + self.clock, axis=0)
         self._sensed_reward[...] = self.feedback
         return self._sensed

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +37,17 @@ def test_the_page_has_its_steps_and_real_excerpts():
     excerpts = [excerpt for _, excerpt in steps() if excerpt]
     assert len(excerpts) >= 5
     assert "@" not in PAGE, "a place that was not filled in"
+
+
+def test_its_python_prints_what_it_says(capsys):
+    ((code, excerpt),) = re.findall(
+        r"^```python\n(.*?)^```\n\nprints\n\n```text\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL
+    )
+    exec(compile(code, "docs/getting_started.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert [shape(line) for line in printed.splitlines()] == [shape(line) for line in excerpt.splitlines()]
+    numbers = [[float(x) for x in re.findall(r"[\d.]+", text)] for text in (printed, excerpt)]
+    np.testing.assert_allclose(*numbers, atol=0.2)  # of another kind of CPU they may differ
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ma_ssm_env import Policy
 from ma_ssm_env.blackboard import receive
 from ma_ssm_env.controls import team_vector_env
-from ma_ssm_env.evaluation import EVALUATION_SEED
+from ma_ssm_env.evaluation import EVALUATION_SEED, charge_unreached
 from ma_ssm_env.roles import ACTING_ROLES, ROLE_TABLE
 from ma_ssm_env.scenarios import find_scenario
 
@@ -345,6 +345,7 @@ def play(
     kept: dict[str, list[Float]] = {role: [] for role in record}
     seen: list[Float] = []
     length = K * options.horizon
+    worst = match.env.scenario.variation.worst_reward * options.horizon
     for _ in range(length):
         if states:
             seen.append(match.env.state())
@@ -358,6 +359,8 @@ def play(
         for world in np.flatnonzero(infos["episode_ended"] & playing):
             returns[world, episode[world]] = infos["episode_return"][world]
             episode[world] += 1
+            if ended[world]:
+                charge_unreached(returns[world], int(episode[world]), worst)
         playing &= ~ended
         if not playing.any():
             break

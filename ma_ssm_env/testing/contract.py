@@ -134,10 +134,11 @@ def splits(subject: Subject) -> None:
     for split in available:
         env = subject.team(split=split, task_source="distribution")
         listed = lists.get(split, variation.tasks(split) if variation.finite else None)
-        allowed = None if listed is None else variation.shown_at_start(listed)
+        allowed = None if listed is None else variation.normalise(listed)
         for offset in range(8):
             env.reset(seed=subject.seed + offset)
-            task = env.state()[env.state_fields["task"]]
+            # What is shown may be the same for all tasks until they change in mid-trial.
+            task = variation.normalise(env.game.trials.task[0])
             outside = bool((np.abs(task) > 1.0 + 1e-6).any())
             fits = outside == (split == "ood")
             if allowed is not None:

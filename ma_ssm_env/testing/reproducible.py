@@ -47,14 +47,14 @@ def seeds(subject: Subject) -> None:
             received.append(
                 observations[sees_channel[0]][env.observation_fields(sees_channel[0])["received_belief"]]
             )
-        tasks.append(state[fields["task"]])
+        tasks.append(env.game.trials.task[0].copy())  # what is shown may be the same until the task changes
     _require_distinct(starts, "the start state")
     if hears:
         _require_distinct(received, f"the channel noise that {sees_channel[0]} receives")
     if subject.drawn and variation.size:
         split = subject.options.get("split", "train")
         if variation.finite or split in ("validation", "test"):
-            known = np.unique(variation.shown_at_start(variation.tasks(split)), axis=0)
+            known = np.unique(variation.tasks(split), axis=0)
             if len({task.tobytes() for task in tasks}) == 1 and len(known) > 1:
                 raise AssertionError("step 0: 16 seeds draw one and the same task")
         else:

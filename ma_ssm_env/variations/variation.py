@@ -10,19 +10,22 @@ mid-trial shows what is in force before the change, then what is in force after 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ma_ssm_env.bodies.body import Body
+from ma_ssm_env.roles import BOUNDS
 from ma_ssm_env.streams import Purpose, substream
 
 Array = NDArray[np.float64]
 Split = Literal["train", "validation", "test", "ood"]
+Kind = Literal["real", "wrapped", "category"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "ood")
 VALIDATION_TASKS = 10
 TEST_TASKS = 20
@@ -42,15 +45,38 @@ class Coordinate:
         both_sides: the `ood` split also has the mirror image of `outside` about the middle of the range.
         values: what a category can be: those in [low, high] are trained on, those in `outside` held out.
             Without values it is `low` or `high`.
+
+    Raises:
+        ValueError: an unknown kind, or a range that is none; a category may have one value, `low` = `high`.
     """
 
     name: str
     low: float
     high: float
-    kind: Literal["real", "wrapped", "category"] = "real"
+    kind: Kind = "real"
     outside: tuple[float, float] | None = None
     both_sides: bool = False
     values: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        kinds, where = get_args(Kind), f"coordinate {self.name!r}"
+        if self.kind not in kinds:
+            raise ValueError(f"{where}: kind is {self.kind!r}; one of {', '.join(kinds)} is expected")
+        spans = {"its range": (self.low, self.high)}
+        if self.outside is not None:
+            spans["outside"] = self.outside
+        for name, (low, high) in spans.items():
+            point = low == high and (self.kind == "category" or name == "outside")
+            if not (math.isfinite(low) and math.isfinite(high) and (low < high or point)):
+                raise ValueError(
+                    f"{where}: {name} is [{low:g}, {high:g}]; "
+                    "two finite numbers are expected, the lower first"
+                )
+        if self.kind == "category" and not self.categories((self.low, self.high)):
+            raise ValueError(
+                f"{where}: none of its values {self.values} lies in [{self.low:g}, {self.high:g}]; "
+                "give it some that can be trained on"
+            )
 
     def categories(self, span: tuple[float, float]) -> list[float]:
         """The values of a category that lie in `span`."""
@@ -172,6 +198,18 @@ class Variation:
     fields: tuple[str, ...] = ()
     factors: Callable[[Array], Mapping[str, Array]] = _unscaled
 
+    def __post_init__(self) -> None:
+        bound = BOUNDS["task"]
+        for c in self.shown:
+            low, high = c.outside or (c.low, c.high)
+            reach = float(np.abs(_normalised(np.array([[low], [high]]), (c,))).max())
+            if reach > bound + 1e-6:
+                raise ValueError(
+                    f"coordinate {c.name!r}: its outside [{low:g}, {high:g}] reaches {reach:g} in normalised "
+                    f"coordinates, and an observed task {bound:g} at most; bring it nearer to the training "
+                    f"range [{c.low:g}, {c.high:g}]"
+                )
+
     @property
     def size(self) -> int:
         """k, how many numbers a task has."""
@@ -267,10 +305,6 @@ class Variation:
         """What is active [..., a] in normalised coordinates."""
         return _normalised(active, self.shown)
 
-    def shown_at_start(self, tasks: Array) -> Array:
-        """What `state()` shows of tasks [N, k] when their trials begin [N, a]: nothing has changed yet."""
-        return self.normalise_active(np.stack([self.active(task, False) for task in tasks]))
-
     def denormalise(self, coordinates: Array) -> Array:
         """Tasks [..., k] from normalised coordinates.
 
@@ -352,7 +386,8 @@ def _bounds(coordinates: tuple[Coordinate, ...]) -> tuple[Array, Array]:
 
 def _normalised(tasks: Array, coordinates: tuple[Coordinate, ...]) -> Array:
     low, high = _bounds(coordinates)
-    return 2.0 * (tasks - low) / (high - low) - 1.0
+    width = np.where(low == high, 1.0, high - low)  # a category of one value has no width
+    return 2.0 * (tasks - low) / width - 1.0
 
 
 def _recurrence(dimensions: int) -> Array:

@@ -16,7 +16,7 @@ env = supersuit.pettingzoo_env_to_vec_env_v1(env)
 env = supersuit.concat_vec_envs_v1(env, 2, num_cpus=1, base_class="stable_baselines3")
 
 model = PPO("MlpPolicy", env, n_steps=100, batch_size=200, n_epochs=2)  # without seed=: SuperSuit has none
-env.reset()
+env.venv.reset(seed=0)  # env.reset() takes no seed
 model.learn(1600)
 # -- until here
 
@@ -26,6 +26,9 @@ from ma_ssm_env.homogeneous import homogeneous
 
 assert env.num_envs == 8, "four roles in two worlds"
 assert model.num_timesteps == 1600
+seeded, again = (env.venv.reset(seed=0)[0] for _ in range(2))
+np.testing.assert_array_equal(seeded, again)
+assert (env.venv.reset(seed=1)[0] != seeded).any()
 ours = homogeneous(ma_ssm_env.parallel_env("PointDir-v0", absent_roles={"environment"}))
 theirs = ma_ssm_env.parallel_env("PointDir-v0", absent_roles={"environment"})
 theirs = supersuit.agent_indicator_v0(supersuit.pad_action_space_v0(supersuit.pad_observations_v0(theirs)))

@@ -95,6 +95,19 @@ def test_a_clone_goes_on_bit_for_bit(options):
         np.testing.assert_array_equal(other.step(actions(step, size))[0], expected)
 
 
+def test_a_clone_brings_the_noise_of_its_inner_episode():
+    env = twin_vector_env("PointDir-v0", B, handicap=True)
+    env.reset(seed=2)
+    env.step(actions(0))
+    state = env.clone_state()
+    first = [env.step(actions(step))[0] for step in range(1, 10)]
+    other = twin_vector_env("PointDir-v0", B, handicap=True)
+    other.reset(seed=99)
+    other.restore_state(state)
+    for step, expected in enumerate(first, start=1):  # the inner episode has 50 steps
+        np.testing.assert_array_equal(other.step(actions(step))[0], expected)
+
+
 def test_fixed_trust_is_the_neutral_action_and_the_rate_is_the_coordinators():
     fixed, free = team_vector_env("PointDir-v0", B, fixed_trust=True), TeamVectorEnv("PointDir-v0", B)
     given = {a: np.full((B, *free.single_action_space(a).shape), 0.5, np.float32) for a in free.agents}

@@ -189,6 +189,25 @@ def test_proposals_go_round_the_circle():
     assert (np.abs(tasks) == 1).mean() < 0.01, "nothing piles up at the seam"
 
 
+@pytest.mark.parametrize("scenario", ["HalfCheetahFault-v0", "AntCripple-v0", "HalfCheetahDir-v0"])
+def test_uniform_tasks_are_uniform_over_categories(scenario):
+    env = vector_env(scenario, 1, task_source="environment")
+    teacher, rng = UniformTeacher(scenario), np.random.default_rng(0)
+    starts = np.ones((6000, 1), np.float32)
+    tasks = env.game._tasks_of(teacher.act(starts, None, rng)[0])
+    found, counts = np.unique(tasks, return_counts=True)
+    (coordinate,) = env.scenario.variation.coordinates
+    assert found.tolist() == coordinate.categories((coordinate.low, coordinate.high))
+    np.testing.assert_allclose(counts, 6000 / len(found), rtol=0.1)
+
+
+def test_uniform_tasks_of_real_coordinates_are_the_generators_own():
+    teacher = UniformTeacher("PointGoal-v0")
+    proposals, _ = teacher.act(np.ones((5, 1), np.float32), None, np.random.default_rng(3))
+    expected = np.random.default_rng(3).uniform(-1.0, 1.0, (5, 2)).astype(np.float32)
+    np.testing.assert_array_equal(proposals, expected)
+
+
 @pytest.mark.parametrize("make", [UniformTeacher, AlpGmm])
 @pytest.mark.parametrize("scenario", ["PointGoal-v0", "HalfCheetah-v0", "HalfCheetahDir-v0"])
 def test_teachers_play_the_environment_role(make, scenario):

@@ -11,6 +11,7 @@ import pytest
 
 from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env, vector_env
 from ma_ssm_env.bodies import BODIES
+from ma_ssm_env.physics import Physics
 from ma_ssm_env.variations import ANT_LEGS, BASE, cripple, gravity, rand_params, running
 
 MODELS = [id for id, scenario in SCENARIOS.items() if scenario.variation.fields]
@@ -300,6 +301,16 @@ def test_a_nominal_trial_derives_no_constants(monkeypatch):
     env.reset(seed=0, options={"task": [0.0, 1.0, 0.0, 2.0]})
     env.reset(options={"task": [0.0, 1.0, 3.0, 2.0]})
     assert derived == [[1, 3], [2]]
+
+
+def test_a_field_that_stays_does_not_hide_that_another_changed():
+    body = SCENARIOS["HalfCheetah-v0"].body
+    doubled, same = np.full(1, 2.0), np.ones(1)
+    for fields in (("body_mass", "body_inertia"), ("body_inertia", "body_mass")):
+        physics = Physics(body, 2, 1, fields)
+        physics.scale_models(np.array([1]), [{"body_mass": doubled, "body_inertia": same}])
+        subtree = [physics._batch.get_model(world).body_subtreemass[0] for world in (0, 1)]
+        assert subtree[1] == pytest.approx(2 * subtree[0]), fields
 
 
 def test_the_place_of_a_start_is_that_of_the_worlds_own_model():

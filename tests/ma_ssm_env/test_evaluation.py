@@ -19,6 +19,7 @@ from ma_ssm_env import (
     single_agent_env,
 )
 from ma_ssm_env.evaluation import EVALUATION_SEED, evaluate
+from ma_ssm_env.recorded_trials import record
 
 H, K = 6, 3
 PLAY = {"horizon": H, "episodes_per_trial": K}
@@ -143,6 +144,17 @@ def test_all_players_meet_the_same_worlds(first_observations: list[Any]) -> None
     assert np.array_equal(zero[:, -1], team[:, -1])
 
 
+def test_what_the_module_says_of_shared_draws_holds(first_observations: list[Any]) -> None:
+    for arguments in ({"split": "validation", "trials": 2}, {"trials": 2}, {"trials": 3}):
+        evaluate("PointDir-v0", neutral_policy(2), **arguments, **PLAY)  # type: ignore[arg-type]
+    validation, test, more = first_observations
+    starts = slice(0, 7)  # all but the task
+    assert np.array_equal(validation[:, starts], test[: len(validation), starts])
+    assert np.array_equal(test[:, starts], more[: len(test), starts])
+    assert np.array_equal(test[:2], more[:2])  # of the first task
+    assert test[2, -1] != more[2, -1]  # the third world has another task
+
+
 def test_what_a_player_draws_follows_from_the_policy_seed() -> None:
     a, b, other = (
         evaluate("PointDir-v0", random_policy(2), trials=1, policy_seed=s, **PLAY).returns for s in (0, 0, 1)
@@ -226,6 +238,36 @@ def test_options_that_are_unknown_are_refused() -> None:
         evaluate("PointDir-v0", neutral_policy(2), horizn=3)
 
 
+class Model:
+    """What a library's model looks like: it predicts, and knows nothing of our protocol."""
+
+    def predict(self, observations: Any) -> Any:
+        return observations
+
+
+@pytest.mark.parametrize("player", [lambda observations, rng: observations, Model(), Counting])
+def test_a_player_that_is_no_policy_is_refused_by_name(player: Any) -> None:
+    what = r"a policy with initial_memory\(batch\) and act.*ScriptedPolicy\(function\)"
+    for play in (evaluate, record):
+        with pytest.raises(ValueError, match=f"^the player is .*{what}"):
+            play("PointDir-v0", player, **PLAY)
+        with pytest.raises(ValueError, match=f"^the player of adaptation is .*{what}"):
+            play("PointDir-v0", {**_team("PointDir-v0"), "adaptation": player}, **PLAY)
+
+
+@pytest.mark.parametrize("trials", [0, -1, 1.5])
+def test_a_number_of_trials_that_is_none_is_refused(trials: Any) -> None:
+    for play in (evaluate, record):
+        with pytest.raises(ValueError, match=f"trials={trials}: a whole number of at least 1"):
+            play("PointDir-v0", neutral_policy(2), trials=trials, **PLAY)
+
+
+def test_one_absent_role_is_asked_for_in_a_set() -> None:
+    for play in (evaluate, record):
+        with pytest.raises(ValueError, match="absent_roles='coordinator': a set of roles is expected"):
+            play("PointDir-v0", _team("PointDir-v0"), absent_roles="coordinator", **PLAY)
+
+
 # -- broken physics -------------------------------------------------------------------------------------
 
 BREAKS_AT = 4 + H  # in the second inner episode of world 1
@@ -260,11 +302,29 @@ def test_a_world_that_breaks_pays_the_worst_and_stops(
     first, second, third = found.returns[1, 0]
     assert first == calm.returns[1, 0, 0]
     worst = SCENARIOS["HalfCheetahVel-v0"].variation.worst_reward
-    assert worst * (2 * H) < second < worst * (2 * H - 4)  # what was earned, and 8 steps at the worst
-    assert third == 0.0
+    assert worst * H < second < worst * (H - 4)  # what was earned, and 2 steps at the worst
+    assert third == worst * H
     assert found.steps == calm.steps - (K * H - BREAKS_AT - 1)
     # The mean over its own steps: counting the trial that follows would give 18 / 11 of it.
     assert found.bits[1, 0] == pytest.approx(calm.bits[1, 0], rel=0.3)
+
+
+@pytest.mark.parametrize("team", [False, True])
+def test_where_the_last_inner_episode_is_judged_breaking_the_world_is_never_worth_it(
+    team: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = "HalfCheetahVelDelayed-v0"
+    players: Any = _team(scenario) if team else Counting(6)
+    tasks, play = _tasks(scenario), {"horizon": 20, "episodes_per_trial": 3}
+    calm = evaluate(scenario, players, tasks=tasks, trials=1, **play)
+    name = "TeamVectorEnv" if team else "SingleAgentVectorEnv"
+    monkeypatch.setattr(ma_ssm_env.controls, name, _breaking(getattr(ma_ssm_env.controls, name)))
+    found = evaluate(scenario, players, tasks=tasks, trials=1, **play)
+    worst = SCENARIOS[scenario].variation.worst_reward
+    first, second, third = found.returns[1, 0]  # broken in step 10 of the first
+    assert second == third == 20 * worst
+    assert 20 * worst < first < 10 * worst
+    assert (found.returns[1, 0] < calm.returns[1, 0]).all()
 
 
 @pytest.mark.parametrize("team", [False, True])

@@ -1,5 +1,6 @@
 """What the roles posted and received: recorded, replayed, drawn."""
 
+import dataclasses
 import pickle
 import xml.etree.ElementTree as ET
 import zlib
@@ -10,6 +11,8 @@ import pytest
 from ma_ssm_env import parallel_env, vector_env
 from ma_ssm_env.message_log import MessageLog, TrialLog
 from ma_ssm_env.message_plot import png, trial_svg
+from ma_ssm_env.scenarios import find_scenario
+from ma_ssm_env.variations import rand_params
 
 SHORT = {"horizon": 6, "episodes_per_trial": 2}
 
@@ -127,6 +130,56 @@ def test_a_trial_that_was_cut_short_is_not_one_that_can_be_replayed():
     assert [len(trial) for trial in log.trials] == [10, 12]
     assert log.trials[1].complete
     assert log.trials[1].seed == 1
+
+
+def test_a_reset_between_two_inner_episodes_begins_another_log():
+    env = parallel_env("PointDir-v0", **SHORT)
+    log = MessageLog(env)
+    env.reset(seed=0)
+    play(env, np.random.default_rng(0), 6)  # the first inner episode, whole
+    env.reset(seed=1)
+    play(env, np.random.default_rng(0), 12)
+    (trial,) = log.trials
+    assert (len(trial), trial.seed, trial.complete) == (12, 1, True)
+    assert len(list(trial.replay())) == 12
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"seed": 0, "trials": 1}, {"seed": 0, "steps": 8}])
+def test_a_state_of_another_trial_at_the_same_clock_begins_another_log(other):
+    def at(seed, trials=0, steps=2):
+        env = parallel_env("PointDir-v0", **SHORT)
+        env.reset(seed=seed)
+        for _ in range(trials):
+            env.reset()
+        log = MessageLog(env)
+        play(env, np.random.default_rng(0), steps)
+        return env, log
+
+    env, log = at(0)
+    env.restore_state(at(**other)[0].clone_state())
+    rest = 12 - other.get("steps", 2)
+    play(env, np.random.default_rng(0), rest)
+    (trial,) = log.trials
+    assert (len(trial), trial.seed, trial.trial) == (rest, other["seed"], other.get("trials", 0))
+    assert not trial.complete
+    assert trial.fields["step"][0, 0] == 2
+    assert trial.fields["episode"][0, 0] == (rest == 4)
+
+
+def test_a_scenario_that_cannot_be_read_again_is_refused_before_the_play_begins():
+    known = find_scenario("PointDir-v0")
+    env = parallel_env(dataclasses.replace(known, id="PointElsewhere-v0"), **SHORT)
+    with pytest.raises(ValueError, match=r"PointElsewhere-v0: a log needs a scenario of the table.*register"):
+        MessageLog(env)
+    assert env.game.listeners == []
+    listed = find_scenario("HalfCheetahRandParams-v0")
+    again = dataclasses.replace(listed, variation=rand_params(listed.body))
+    assert again != listed, "the functions that a law binds compare by identity"
+    env = parallel_env(again, **SHORT)
+    with MessageLog(env) as log:
+        env.reset(seed=0)
+        play(env, np.random.default_rng(0), 12)
+    assert len(log.trials) == 1
 
 
 def test_what_is_no_log_and_what_is_no_world_are_refused(tmp_path):

@@ -1,11 +1,14 @@
 """Scenarios and options: what is refused, and what the message names."""
 
 import dataclasses
+import json
 
+import numpy as np
 import pytest
 
 from ma_ssm_env import ROLES, SCENARIOS, parallel_env, single_agent_env, vector_env
 from ma_ssm_env.options import Options
+from ma_ssm_env.plain_state import to_plain
 from ma_ssm_env.scenarios import find_scenario
 
 MAKERS = [
@@ -184,3 +187,26 @@ def test_every_option_reaches_the_environment():
     assert set(options) | {"reveal_task"} == {field.name for field in dataclasses.fields(Options)}
     made = parallel_env("HalfCheetahVel-v0", **options).options
     assert {name: getattr(made, name) for name in options} == options
+
+
+def test_nothing_may_be_sensed_and_be_noisy(make):
+    env = make("PointDir-v0", hide_velocities=True, sensor_noise=0.1)  # and the place is no one's to see
+    env.reset(seed=0)
+
+
+def test_scalars_of_numpy_are_numbers_like_others():
+    given = {"horizon": np.int64(5), "sensor_noise": np.float32(0.5), "hide_velocities": np.True_}
+    for make in (parallel_env, single_agent_env):
+        options = make("PointDir-v0", **given).options
+        plain = make("PointDir-v0", horizon=5, sensor_noise=0.5, hide_velocities=True).options
+        assert options == plain
+        assert type(options.horizon) is int
+        assert type(options.sensor_noise) is float
+        assert options.hide_velocities is True
+    for make in (vector_env, single_agent_env):
+        env = make("PointDir-v0", np.int64(3), **given)
+        assert type(env.num_envs) is int
+        env.reset(seed=0)
+        json.dumps(to_plain(env.clone_state())[1])
+    with pytest.raises(ValueError, match=r"horizon=5\.0: a whole number"):
+        parallel_env("PointDir-v0", horizon=np.float64(5.0))

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 import pickle
 import warnings
 
@@ -10,6 +11,7 @@ import pytest
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test
 
 from ma_ssm_env import SCENARIOS, env, parallel_env, single_agent_env, vector_env
+from ma_ssm_env.controls import twin_vector_env
 
 KINDS = {
     "team": lambda scenario, **o: parallel_env(scenario, **o),
@@ -249,6 +251,19 @@ def test_a_clone_goes_back_in_time(make, assert_identical, random_actions):
     assert_identical(first, play(env, random_actions, 10))
 
 
+@pytest.mark.parametrize("options", [{}, {"feedback": "episode", "horizon": 3}, {"sensor_noise": 0.2}])
+def test_what_is_observed_of_a_restored_state_is_what_was_observed_of_it(
+    make, options, assert_identical, random_actions
+):
+    env, other = make("HalfCheetahVel-v0", **options), make("HalfCheetahVel-v0", **options)
+    env.reset(seed=8)
+    other.reset(seed=9)
+    play(env, random_actions, 3)
+    other.restore_state(env.clone_state())
+    assert env.game.trials.feedback.all()
+    assert_identical(env.game.observe(), other.game.observe())
+
+
 def test_copies_keep_what_was_asked_for(make):
     env = make("PointDir-v0", horizon=7, feedback="none", render_mode="rgb_array", num_threads=2)
     for other in (pickle.loads(pickle.dumps(env)), copy.deepcopy(env)):
@@ -283,6 +298,44 @@ def test_a_clone_of_more_worlds_is_refused():
     ):
         with pytest.raises(ValueError, match="state of 3 worlds does not fit 2"):
             few.restore_state(many.clone_state())
+
+
+ONE_WORLD = {
+    "TeamEnv": parallel_env,
+    "TeamVectorEnv": functools.partial(vector_env, num_envs=1),
+    "SingleAgentEnv": single_agent_env,
+    "SingleAgentVectorEnv": functools.partial(single_agent_env, num_envs=1),
+    "HandicappedTwin": functools.partial(twin_vector_env, num_envs=1, handicap=True),
+    "ScratchpadTwin": functools.partial(twin_vector_env, num_envs=1, scratchpad=True),
+}
+
+
+@pytest.mark.parametrize("kind", ONE_WORLD)
+def test_a_clone_of_another_kind_is_refused_before_anything_is_written(kind, assert_identical):
+    env = ONE_WORLD[kind]("PointDir-v0")
+    env.reset(seed=0)
+    before = env.clone_state()
+    for other in ONE_WORLD.keys() - {kind}:
+        foreign = ONE_WORLD[other]("PointDir-v0")
+        foreign.reset(seed=9)
+        with pytest.raises(ValueError, match="state"):
+            env.restore_state(foreign.clone_state())
+        assert_identical(before, env.clone_state())
+
+
+def test_a_clone_in_parts_is_refused_by_the_name_of_what_is_missing(assert_identical):
+    env, other = parallel_env("PointDir-v0"), parallel_env("PointDir-v0")
+    env.reset(seed=0)
+    other.reset(seed=9)
+    before, state = env.clone_state(), other.clone_state()
+    del state["game"]["blackboard"]["snr"]
+    with pytest.raises(ValueError, match="state without 'blackboard/snr': not one that the clone_state of"):
+        env.restore_state(state)
+    with pytest.raises(ValueError, match="state with list in place of a mapping"):
+        env.restore_state([])
+    with pytest.raises(ValueError, match="state with int at 'trials'"):
+        env.restore_state({**before, "game": {**before["game"], "trials": 3}})
+    assert_identical(before, env.clone_state())
 
 
 # -- spaces ---------------------------------------------------------------------------------------------

@@ -1,11 +1,15 @@
 """The physics: Gymnasium's half-cheetah bit for bit, and worlds that blow up."""
 
+import dataclasses
+import functools
+
 import gymnasium as gym
 import mujoco
 import numpy as np
 import pytest
 
-from ma_ssm_env import parallel_env, single_agent_env, vector_env
+from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env, vector_env
+from ma_ssm_env.scenarios import Scenario
 
 
 def test_half_cheetah_is_gymnasiums_bit_for_bit():
@@ -56,6 +60,58 @@ def test_a_start_state_has_no_memory():
         env.step(-np.ones(6))
         fresh.step(-np.ones(6))
         np.testing.assert_array_equal(env.game.trials.physics.qpos, fresh.game.trials.physics.qpos)
+
+
+CART = """
+<mujoco>
+  <worldbody>
+    <body><joint name="x" type="slide" axis="1 0 0" damping="1"/><geom size="0.1"/></body>
+  </worldbody>
+  <actuator><general name="push" joint="x" {}/></actuator>
+</mujoco>
+"""
+
+
+def cart(actuator: str) -> Scenario:
+    """The own reward of a body of one joint, whose one actuator is `actuator`."""
+    like = SCENARIOS["HalfCheetah-v0"]
+    body = dataclasses.replace(
+        like.body,
+        name="Cart",
+        load=functools.partial(mujoco.MjModel.from_xml_string, CART.format(actuator)),
+        start=lambda model, generator: (generator.uniform(-0.1, 0.1, 1), np.zeros(1)),
+    )
+    return dataclasses.replace(like, id="Cart-v0", body=body)
+
+
+def test_actuators_that_have_a_state_begin_anew_with_the_trial(assert_identical):
+    known = cart('ctrlrange="-1 1" dyntype="filter" dynprm="0.5" gainprm="100"')
+    env, fresh = single_agent_env(known, 2), single_agent_env(known, 2)
+    assert env.game.trials.physics.model.na == 1
+    env.reset(seed=1)
+    for _ in range(20):
+        env.step(np.ones((2, 1)))
+    assert_identical(env.reset(seed=0), fresh.reset(seed=0))
+    for _ in range(5):
+        result = env.step(-0.5 * np.ones((2, 1)))
+        assert_identical(result, fresh.step(-0.5 * np.ones((2, 1))))
+    state = env.clone_state()
+    other = single_agent_env(known, 2)
+    other.restore_state(state)
+    for _ in range(5):
+        assert_identical(env.step(np.ones((2, 1))), other.step(np.ones((2, 1))))
+
+
+@pytest.mark.parametrize(
+    ("actuator", "what"),
+    [
+        ('gainprm="100"', "no ctrlrange"),
+        ('ctrlrange="-1 1" ctrllimited="false"', "no ctrlrange"),
+    ],
+)
+def test_an_actuator_without_a_range_is_refused(actuator, what):
+    with pytest.raises(ValueError, match=f'body Cart: actuator push has {what}.*ctrlrange="-1 1"'):
+        single_agent_env(cart(actuator))
 
 
 K, H = 2, 4

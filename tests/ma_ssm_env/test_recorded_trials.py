@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from ma_ssm_env import parallel_env, random_policy, single_agent_env
+import ma_ssm_env.controls
+from ma_ssm_env import SingleAgentVectorEnv, parallel_env, random_policy, single_agent_env
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.policy import ScriptedPolicy
 from ma_ssm_env.recorded_trials import (
@@ -73,6 +74,37 @@ def test_returns_are_those_of_an_evaluation_and_trials_that_end_early_are_padded
         for values in (recorded.observations["agent"], recorded.actions["agent"], recorded.rewards):
             assert not values[padding].any()
             assert values[recorded.playing].any()
+
+
+@pytest.mark.parametrize("breaks_at", [3, 12])
+def test_broken_physics_is_charged_to_the_inner_episodes_that_it_took(monkeypatch, breaks_at):
+    class Breaking(SingleAgentVectorEnv):
+        calls = 0
+
+        def step(self, actions):
+            if self.calls == breaks_at:
+                self.game.trials.physics.qvel[1] = 1e12
+            self.calls += 1
+            return super().step(actions)
+
+    options = {"horizon": 8, "episodes_per_trial": 3}
+    tasks = parallel_env("HalfCheetahVelDelayed-v0").scenario.variation.tasks("test")[:2]
+    monkeypatch.setattr(ma_ssm_env.controls, "SingleAgentVectorEnv", Breaking)
+    given = "HalfCheetahVelDelayed-v0", random_policy(6)
+    recorded = record(*given, 2, 7, tasks=tasks, **options)
+    found = evaluate(*given, tasks=tasks, trials=1, seed=7, **options)
+    np.testing.assert_allclose(recorded.returns, found.returns[:, 0], rtol=1e-12)
+    worst = parallel_env("HalfCheetahVelDelayed-v0").scenario.variation.worst_reward
+    assert recorded.returns[1, 2] == 8 * worst
+    assert recorded.returns.sum() == pytest.approx(recorded.rewards.sum(), rel=1e-12)
+
+
+def test_a_trial_that_was_recorded_in_part_has_0_for_the_rest():
+    whole = record("HalfCheetahVelDelayed-v0", random_policy(6), 2, 7, **SHORT)
+    values = {f.name: getattr(whole, f.name) for f in dataclasses.fields(whole)}
+    cut = RecordedTrials(**(values | {"lengths": np.array([12, 3]), "starts": None}))
+    np.testing.assert_array_equal(cut.returns[0], whole.returns[0])
+    np.testing.assert_allclose(cut.returns[1], [whole.rewards[:3, 1].sum(), 0.0], rtol=1e-12)
 
 
 def test_what_is_saved_comes_back(tmp_path):
@@ -187,7 +219,7 @@ def test_the_command_line_says_what_is_wrong(tmp_path, capsys):
     for arguments, message in (
         (["NoSuch-v0", *out], "NoSuch-v0: unknown scenario"),
         (["PointDir-v0", *out, "--policy", "wise"], "--policy wise: one of random"),
-        (["PointDir-v0", *out, "--trials", "0"], "num_envs=0"),
+        (["PointDir-v0", *out, "--trials", "0"], "trials=0"),
         (["PointDir-v0", *out, "--split", "dev"], "option split='dev'"),
         (["PointDir-v0", *out, "--checkpoint", str(tmp_path)], "no checkpoint there"),
     ):

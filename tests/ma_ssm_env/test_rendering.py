@@ -1,5 +1,6 @@
 """Pictures, in a process of its own: the choice of the OpenGL library is made when MuJoCo is imported."""
 
+import copy
 import os
 import pickle
 import shutil
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from ma_ssm_env import parallel_env, single_agent_env, vector_env
+from ma_ssm_env.rendering import Renderer
 from ma_ssm_env.strip import caption, team_panels
 
 SCRIPT = """
@@ -45,7 +47,12 @@ batch.reset(seed=0)
 frames = batch.render()
 assert [f.shape for f in frames] == [(480, 640, 3)] * 2
 assert (frames[0] != frames[1]).any()
-pickle.loads(pickle.dumps(batch))
+for other in (pickle.loads(pickle.dumps(batch)), copy.deepcopy(batch)):
+    for worlds in (batch, other):
+        for _ in range(15):
+            worlds.step(np.ones((2, 2)))
+    assert (np.array(other.render()) != frames).any(), "the copy draws its own worlds"
+    other.close()
 batch.close()
 team = ma_ssm_env.vector_env("PointDir-v0", 2, render_mode="rgb_array")
 team.reset(seed=0)
@@ -219,3 +226,18 @@ def test_nothing_is_drawn_unasked():
         env.reset(seed=0)
         assert env.render_mode is None
         assert env.render() is None
+
+
+@pytest.mark.parametrize("make", [vector_env, single_agent_env])
+def test_a_copy_of_a_batch_draws_its_own_worlds(make, monkeypatch, random_actions):
+    monkeypatch.setattr(Renderer, "frame", lambda self, world: (self._trials, self._panels(world)))
+    env = make("PointDir-v0", 2, render_mode="rgb_array")
+    env.reset(seed=0)
+    for other in (pickle.loads(pickle.dumps(env)), copy.deepcopy(env)):
+        for _ in range(5):
+            other.step(random_actions(other, np.random.default_rng(0)))
+        (trials, panels), _ = other.render()
+        (own, before), _ = env.render()
+        assert trials is other.game.trials
+        assert own is env.game.trials
+        assert [panel.bars.tolist() for panel in panels] != [panel.bars.tolist() for panel in before]

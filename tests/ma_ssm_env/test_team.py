@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ma_ssm_env import SCENARIOS, parallel_env, vector_env
+from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env, vector_env
 from ma_ssm_env.team_vector import TeamVectorEnv
 
 
@@ -116,7 +116,21 @@ def test_number_of_threads_changes_nothing(assert_identical, random_actions):
         actions = random_actions(one, rng)
         assert_identical(one.step(actions), two.step(actions))
         assert_identical(one.state(), two.state())
-    two.restore_state(one.clone_state())
+
+
+@pytest.mark.parametrize("make", [vector_env, single_agent_env])
+def test_a_state_goes_on_with_another_number_of_threads_and_with_pictures(
+    make, assert_identical, random_actions
+):
+    one = make("HalfCheetahVel-v0", 3, horizon=10)
+    two = make("HalfCheetahVel-v0", 3, horizon=10, num_threads=2, render_mode="rgb_array")
+    one.reset(seed=3)
+    rng = np.random.default_rng(0)
+    one.step(random_actions(one, rng))
+    for given, taken in ((one, two), (two, one)):
+        taken.restore_state(given.clone_state())
+        actions = random_actions(one, rng)
+        assert_identical(given.step(actions), taken.step(actions))
 
 
 def test_seeds_name_worlds(scenario, assert_identical):

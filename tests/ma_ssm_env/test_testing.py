@@ -53,6 +53,17 @@ def test_it_passes_under_options(id, options):
     assert sum(result == "passed" for result in results.values()) >= len(CHECKS) - 2
 
 
+def nominal_at_first(task, changed):
+    return task if changed else np.zeros_like(task)
+
+
+def test_a_law_that_changes_from_nominal_in_mid_trial_passes():
+    known = SCENARIOS["HalfCheetahGravity-v0"]
+    law = dataclasses.replace(known.variation, active=nominal_at_first, changes=True)
+    results = check_env(dataclasses.replace(known, id="HalfCheetahFalls-v0", variation=law, horizon=4))
+    assert results["seeds"] == results["splits"] == "passed"
+
+
 def stands(qpos, qvel):
     return np.abs(qvel[:, 0]) < 0.4
 

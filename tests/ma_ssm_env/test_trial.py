@@ -10,6 +10,16 @@ from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env, vector_env
 HEADER = ("episode_start", "time_left", "episode_index")
 
 
+def test_worlds_that_were_never_seeded_are_not_one_another():
+    for env in (vector_env("PointDir-v0", 4), single_agent_env("PointDir-v0", 4)):
+        env.reset()
+        seeds = env.game.trials.seeds.tolist()
+        assert len(set(seeds)) == 4
+        assert len(set(env.game.trials.task[:, 0].tolist())) == 4
+        env.reset()
+        assert env.game.trials.seeds.tolist() == seeds, "an unseeded reset goes on with the same worlds"
+
+
 def headers(env, random_actions):
     """The headers of one trial of the team, from its reset to its last observation."""
     rng, read = np.random.default_rng(0), []

@@ -10,12 +10,15 @@ from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env, vector_env
 from ma_ssm_env.variations import (
     ANT_GOAL,
     ANT_LEGS,
+    BASE,
     DIR,
     GOAL,
     GRAVITY,
     HALF_CHEETAH_CRIPPLE,
     PLANAR_DIR,
     VEL,
+    Coordinate,
+    fault,
 )
 
 LAWS = {"vel": VEL, "goal": GOAL, "ant goal": ANT_GOAL, "planar dir": PLANAR_DIR, "gravity": GRAVITY} | {
@@ -247,3 +250,53 @@ def test_outcome_scales_are_finite_ordered_and_within_reach(id):
     low, high = SCENARIOS[id].outcome_scale
     assert -math.inf < low < high < math.inf
     assert high <= BOUNDS.get(id.replace("Delayed", ""), math.inf)
+
+
+# -- what is no law -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"kind": "categorical"}, "kind is 'categorical'; one of real, wrapped, category is expected"),
+        ({"low": 2.0}, r"range is \[2, 1\]; two finite numbers are expected, the lower first"),
+        ({"low": 1.0}, r"range is \[1, 1\]"),
+        ({"high": math.inf}, r"range is \[0, inf\]"),
+        ({"low": math.nan}, r"range is \[nan, 1\]"),
+        ({"kind": "category", "values": (2.0, 3.0)}, r"none of its values \(2.0, 3.0\) lies in \[0, 1\]"),
+        ({"outside": (2.0, 1.5)}, r"outside is \[2, 1.5\]"),
+        ({"outside": (1.0, math.nan)}, r"outside is \[1, nan\]"),
+    ],
+)
+def test_a_coordinate_that_is_none_is_refused(given, message):
+    with pytest.raises(ValueError, match=f"coordinate 'speed': .*{message}"):
+        Coordinate(**{"name": "speed", "low": 0.0, "high": 1.0, **given})
+
+
+def test_an_outside_that_an_observed_task_cannot_hold_is_refused():
+    far = Coordinate("speed", 0.0, 1.0, outside=(1.0, 2.5))  # 4 in normalised coordinates: as far as it goes
+    law = dataclasses.replace(VEL, coordinates=(far,))
+    known = dataclasses.replace(SCENARIOS["HalfCheetahVel-v0"], variation=law)
+    env = single_agent_env(known, reveal_task=True)
+    observation, _ = env.reset(seed=0, options={"task": 2.5})
+    assert env.observation_space.contains(observation)
+    further = (dataclasses.replace(far, outside=(5.0, 9.0)),)
+    with pytest.raises(
+        ValueError, match=r"'speed': its outside \[5, 9\] reaches 17 in normalised .* 4 at most"
+    ):
+        dataclasses.replace(law, coordinates=further)
+    # What is observed counts: a task that is not shown itself may lie anywhere.
+    dataclasses.replace(law, coordinates=further, active_coordinates=(far,))
+
+
+def test_a_category_of_one_value_is_a_law_without_a_choice(random_actions):
+    law = fault(1, dataclasses.replace(BASE, place=True))
+    env = parallel_env(dataclasses.replace(SCENARIOS["InvertedPendulum-v0"], variation=law, horizon=8))
+    assert law.normalise(law.tasks("test")).tolist() == [[-1.0]]
+    assert law.denormalise(np.array([[-1.0], [0.3]])).tolist() == [[0.0], [0.0]]
+    env.reset(seed=0)
+    while env.agents:
+        observations, *_ = env.step(random_actions(env, np.random.default_rng(0)))
+    for agent, observation in observations.items():
+        assert env.observation_space(agent).contains(observation), agent
+        assert np.isfinite(observation).all(), agent

@@ -6,7 +6,9 @@ import json
 import pytest
 
 from ma_ssm_env import SCENARIOS
-from policies.config import TUNED, TrainConfig, from_json, to_json, tuned
+from ma_ssm_env.evaluation import EVALUATION_SEED
+from ma_ssm_env.streams import MAX_SEED
+from policies.config import TUNED, WORLDS_OF_A_RUN, TrainConfig, from_json, to_json, tuned
 from policies.cores import CoreConfig
 from policies.game import Game
 from policies.ppo import PpoConfig
@@ -26,6 +28,16 @@ def test_every_tuned_line_names_a_scenario_and_settings(scenario: str) -> None:
 @pytest.mark.parametrize("scenario", list(SCENARIOS))
 def test_the_settings_of_every_scenario_fit_together(scenario: str) -> None:
     assert isinstance(tuned(scenario), PpoConfig)
+
+
+def test_no_run_trains_on_the_worlds_that_it_is_judged_on() -> None:
+    """Run r has the worlds of seeds r * 10**6 on; runs of any number that one writes by hand lie below."""
+    last_run = 10**6
+    judged = max(len(s.variation.tasks("test")) for s in SCENARIOS.values()) * 1000
+    assert (last_run + 1) * WORLDS_OF_A_RUN <= EVALUATION_SEED
+    assert EVALUATION_SEED + judged <= MAX_SEED
+    assert EVALUATION_SEED % WORLDS_OF_A_RUN == 0  # so that what is judged lies within one run's worlds
+    assert judged < WORLDS_OF_A_RUN
 
 
 def test_changes_come_after_what_is_tuned() -> None:

@@ -24,6 +24,7 @@ from benchmarks.emergence.teams import load_team
 from benchmarks.metrics.finding import LEVEL
 from benchmarks.metrics.surrogates import other_task
 from benchmarks.report.emergence import emergence_section
+from ma_ssm_env import SCENARIOS
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.roles import ACTING_ROLES
 from policies import checkpoint
@@ -80,6 +81,25 @@ def test_conditions_are_the_environments_options(
     expected = evaluate(SCENARIO, present, tasks=TASKS, trials=2, horizon=20, **options)
     np.testing.assert_array_equal(found.episodes[1], expected.returns)
     np.testing.assert_array_equal(found.bits[1], expected.bits)
+
+
+def test_a_world_that_breaks_is_charged_for_each_inner_episode(
+    told: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound, step, calls = play(told, TASKS, 2, [Condition()]), Match.step, []
+
+    def breaking(match: Match, actions: Any) -> Any:
+        if len(calls) == 3:
+            match.env.game.trials.physics.qvel[1] = 1e12
+        calls.append(0)
+        return step(match, actions)
+
+    monkeypatch.setattr(Match, "step", breaking)
+    found = play(told, TASKS, 2, [Condition()])
+    worst = SCENARIOS[SCENARIO].variation.worst_reward
+    assert found.episodes[0, 0, 1, 1] == 20 * worst
+    assert 20 * worst < found.episodes[0, 0, 1, 0] < 10 * worst
+    np.testing.assert_array_equal(found.episodes[0, 1:], sound.episodes[0, 1:])
 
 
 def test_options_of_the_team_hold_in_every_condition(told: Team) -> None:

@@ -51,16 +51,12 @@ def failure_path(directory: str | os.PathLike[str], run: Run) -> Path:
 
 def write_failure(
     directory: str | os.PathLike[str], run: Run, reason: str, versions: Mapping[str, str]
-) -> None:
+) -> Failure:
     """Tell that `run` gave no record; what was told of it before is replaced."""
-    told = {
-        "schema": SCHEMA,
-        "run": run_to_json(run),
-        "reason": reason,
-        "versions": dict(versions),
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    failure = Failure(run, reason, dict(versions), datetime.now(UTC).isoformat(timespec="seconds"))
+    told = {"schema": SCHEMA, **vars(failure), "run": run_to_json(run)}
     replace_file(failure_path(directory, run), json.dumps(told, indent=1) + "\n")
+    return failure
 
 
 def clear_failure(directory: str | os.PathLike[str], run: Run) -> None:

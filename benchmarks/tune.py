@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import sys
 import time
@@ -195,8 +196,10 @@ def search(
         study.tell(trial, value)
         print(f"{scenario} {method} {number + 1}/{trials}: {value:.2f} {chosen}", flush=True)
     outcome = _outcome(study, searched)
-    if confirm and outcome["best"]["settings"] != outcome["before"]["settings"]:
-        outcome["confirmed"] = _confirmed(study, searched, scenario, steps, confirm, outcome)
+    if outcome["best"]["settings"] != outcome["before"]["settings"]:
+        seeds = max(confirm, _known(study, outcome))  # what was found out is not dropped
+        if seeds:
+            outcome["confirmed"] = _confirmed(study, searched, scenario, steps, seeds, outcome)
     return outcome
 
 
@@ -218,6 +221,10 @@ def _take_up(study: optuna.Study, searched: Searched, earlier: Mapping[str, Any]
                 user_attrs={"cpu_s": earlier["cpu_s"] if number == 0 else 0.0},  # it is kept as a sum
             )
         )
+    for which, values in earlier.get("confirmed", {}).items():
+        for seed, value in enumerate(values, SEED + 1):
+            worth = float("-inf") if value is None else value
+            study.set_user_attr(_confirmation(seed, earlier[which]["settings"]), worth)
 
 
 def _worth(searched: Searched, scenario: str, steps: int, chosen: Mapping[str, Any], seed: int) -> float:
@@ -250,12 +257,24 @@ def _confirmed(
     for seed in range(SEED + 1, SEED + 1 + seeds):
         for which, found in values.items():
             settings = outcome[which]["settings"]
-            name = f"seed {seed}: {json.dumps(settings, sort_keys=True)}"
+            name = _confirmation(seed, settings)
             if name not in study.user_attrs:
                 study.set_user_attr(name, _worth(searched, scenario, steps, settings, seed))
                 print(f"{study.study_name} {name}: {study.user_attrs[name]:.2f}", flush=True)
             found.append(float(study.user_attrs[name]))
     return {which: [_number(value) for value in found] for which, found in values.items()}
+
+
+def _confirmation(seed: int, settings: Mapping[str, Any]) -> str:
+    """Name of a confirming run among the study's attributes."""
+    return f"seed {seed}: {json.dumps(settings, sort_keys=True)}"
+
+
+def _known(study: optuna.Study, outcome: Mapping[str, Any]) -> int:
+    """How many seeds both the present and the best settings have been confirmed with."""
+    names = ([_confirmation(seed, outcome[which]["settings"]) for which in ("before", "best")]
+             for seed in itertools.count(SEED + 1))  # fmt: skip
+    return sum(1 for _ in itertools.takewhile(lambda both: study.user_attrs.keys() >= set(both), names))
 
 
 def _next(study: optuna.Study, choices: Choices, number: int, trials: int) -> tuple[Any, dict[str, Any]]:

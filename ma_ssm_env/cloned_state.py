@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def names_of(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The names of a cloned state, and under each those of what is a mapping itself; else None."""
+    return {name: names_of(value) if isinstance(value, Mapping) else None for name, value in state.items()}
+
+
 def require_kind(state: Any, own: Mapping[str, Any], of: str) -> None:
     """Refuse a state that lacks a name which `own` has, or has something else where `own` has names.
 
     Args:
         state: what is to be restored; it may have more names, of whoever wraps the environment.
-        own: what `clone_state` gives here, of which the names alone matter.
+        own: what a state has here, as `names_of` tells it.
         of: what it would be restored into, for the message.
 
     Raises:

@@ -7,7 +7,7 @@ Observation: header, positions, velocities, last torque, last reward, and the ac
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import gymnasium as gym
@@ -18,7 +18,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ma_ssm_env.actions import checked_action
-from ma_ssm_env.cloned_state import require_kind
+from ma_ssm_env.cloned_state import names_of, require_kind
 from ma_ssm_env.options import RENDER_MODES, TEAM_ONLY, Options, make_options, one_window, whole_number
 from ma_ssm_env.rendering import Renderer
 from ma_ssm_env.roles import HEADER, SENSED, action_box, layout, observation_box
@@ -114,9 +114,13 @@ class TwinGame:
         """A copy of everything that decides how the game goes on."""
         return {"trials": self.trials.clone_state(), "last_torque": self.last_torque.copy()}
 
+    @cached_property
+    def _cloned_names(self) -> dict[str, Any]:
+        return names_of(self.clone_state())  # once: planners restore a state at every branch
+
     def restore_state(self, state: Mapping[str, Any]) -> None:
         """Put back what `clone_state` gave, in this or another game of the same scenario and options."""
-        require_kind(state, self.clone_state(), "the twin")
+        require_kind(state, self._cloned_names, "the twin")
         self.trials.restore_state(state["trials"])
         self.last_torque = state["last_torque"].copy()
 

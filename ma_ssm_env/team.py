@@ -18,6 +18,7 @@ environment role, but the ledger records it like any other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from ma_ssm_env.actions import are_plain, check_agents, check_mapping, checked_action
 from ma_ssm_env.blackboard import Blackboard, channel_noise
-from ma_ssm_env.cloned_state import require_kind
+from ma_ssm_env.cloned_state import names_of, require_kind
 from ma_ssm_env.ledger import Ledger, outcome
 from ma_ssm_env.options import Options
 from ma_ssm_env.roles import (
@@ -372,9 +373,13 @@ class TeamGame:
             "channel_noise": self._channel_noise.copy(),
         }
 
+    @cached_property
+    def _cloned_names(self) -> dict[str, Any]:
+        return names_of(self.clone_state())  # once: planners restore a state at every branch
+
     def restore_state(self, state: Mapping[str, Any]) -> None:
         """Put back what `clone_state` gave, in this or another game of the same scenario and options."""
-        require_kind(state, self.clone_state(), "the team")
+        require_kind(state, self._cloned_names, "the team")
         self.trials.restore_state(state["trials"])
         self.blackboard.restore_state(state["blackboard"])
         self.ledger.restore_state(state["ledger"])

@@ -56,7 +56,7 @@ class Trained:
 
 
 def train(
-    config: TrainConfig,
+    config: TrainConfig | Training,
     *,
     partners: Mapping[str, Policy] | None = None,
     checkpoints: Sequence[int] = (),
@@ -74,7 +74,7 @@ def train(
     called once more for a checkpoint after which no state was stored yet, never for an older one.
 
     Args:
-        config: what to train, on what.
+        config: what to train, on what; or the run that was made of it, whose own partners and device stand.
         partners: role -> policy that plays it while the other roles learn (teams): a scripted function, a
             Stable-Baselines3 model, one of our networks. `evaluate` takes the whole team as
             `players(network) | partners`. No gradient flows through them: a sender that is to learn the
@@ -94,29 +94,9 @@ def train(
         FloatingPointError: the run diverged; what was stored before stays.
         ValueError: a configuration that cannot be trained, before anything is written.
     """
-    training = Training(config, partners, device)
-    return _run(
-        training,
-        checkpoints=checkpoints,
-        on_start=on_start,
-        on_checkpoint=on_checkpoint,
-        on_iteration=on_iteration,
-        state_folder=state_folder,
-        state_every=state_every,
-    )
-
-
-def _run(
-    training: Training,
-    *,
-    checkpoints: Sequence[int] = (),
-    on_start: Callable[[Training], None] | None = None,
-    on_checkpoint: Callable[[int, TeamNetwork], None] | None = None,
-    on_iteration: Callable[[int, Mapping[str, float]], None] | None = None,
-    state_folder: str | os.PathLike[str] | None = None,
-    state_every: float = 60.0,
-) -> Trained:
-    """`train`, of a run that was made."""
+    if isinstance(config, Training) and partners is not None:
+        raise ValueError("a run that is made has its partners: give them to Training(config, partners)")
+    training = config if isinstance(config, Training) else Training(config, partners, device)
     if state_folder is not None and not training_state.resume(state_folder, training):
         training_state.save(state_folder, training)
     if on_start is not None:
@@ -349,7 +329,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bar.write(f"{steps} steps: return per inner episode on validation tasks {returns}")
 
         try:
-            _run(
+            train(
                 made,
                 checkpoints=checkpoints,
                 on_start=on_start,

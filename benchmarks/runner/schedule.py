@@ -101,9 +101,9 @@ def _do(todo: Sequence[Run], directory: Path, backend: Backend, reused: int, kee
                 progress[key] = weights[key] * budgets[key]
             elif event.kind == "failed":
                 failed[key] = str(event.value)
-                write_failure(directory, asked[key], failed[key], versions())
+                failure = write_failure(directory, asked[key], failed[key], versions())
                 progress[key] = weights[key] * budgets[key]
-                bar.write(f"failed: {key}: {failed[key].strip().splitlines()[-1]}")
+                bar.write(f"failed: {key}: {failure.in_short}")
             elif event.kind == "waits":
                 bar.write(f"another process does {key}: waiting for it")
             bar.set_description(f"runs {finished}/{len(todo)}", refresh=False)

@@ -114,9 +114,7 @@ class Unfinished:
         for path in self.folder.iterdir():
             if path != place and (path.name.startswith("state-") or _abandoned(path)):
                 # Out of sight at once: whoever looks finds a whole state or none.
-                away = (
-                    path if path.name.endswith(".tmp") else path.with_name(f".{path.name}.{os.getpid()}.tmp")
-                )
+                away = path.with_name(f".{path.name}.{os.getpid()}.tmp")
                 os.replace(path, away)
                 shutil.rmtree(away, ignore_errors=True)
         self._last = time.monotonic()

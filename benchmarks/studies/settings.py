@@ -22,15 +22,15 @@ class SettingsError(ValueError):
     """A record was made with other settings than its row has now; the message names both and the remedy."""
 
 
-def plain(value: Any) -> Any:
+def plain(settings: Any) -> Any:
     """Settings as JSON values; dataclasses as mappings, functions by their names."""
+    return json.loads(json.dumps(settings, default=_told))
+
+
+def _told(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {str(name): plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value.__name__ if callable(value) else value
+        return dataclasses.asdict(value)
+    return value.__name__
 
 
 def is_done(path: Path, settings: Settings) -> bool:

@@ -97,7 +97,11 @@ def test_what_is_gained_is_confirmed_with_seeds_that_the_search_has_not_used(toy
     found = search("PointDir-v0", "toy", 8, 77, tmp_path, confirm=3)
     assert plays == [SEED + n for n in (1, 1, 2, 2, 2, 3, 3)]  # the one that was cut off is done again
     assert found["confirmed"] == {"before": [89.0, 90.0, 91.0], "best": [101.0, 102.0, 103.0]}
-    (tmp_path / "t.json").write_text(json.dumps({"methods": {"toy": {"steps": 77, **found}}}))
+    done = len(toy)
+    earlier = {"steps": 77, **json.loads(json.dumps(found))}
+    assert search("PointDir-v0", "toy", 8, 77, tmp_path / "without the journal", 0, earlier) == found
+    assert len(toy) == done  # nothing that was found out is dropped, or done again
+    (tmp_path / "t.json").write_text(json.dumps({"methods": {"toy": earlier}}))
     (line,) = tuning_table(tmp_path / "t.json").splitlines()[2:]
     # Two samples of deviation 1: standard error sqrt(2/3), 4 degrees of freedom, t = 2.776.
     assert "| 3 | 12.0 (9.7 to 14.3) |" in line

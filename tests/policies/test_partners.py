@@ -297,3 +297,10 @@ def test_one_listener_that_learns_is_enough_and_without_a_sender_none_is_needed(
     options: dict[str, Any],
 ) -> None:
     Training(_config(steps=80, options={**PLAY, **options}))
+
+
+def test_partners_are_not_dropped_in_silence_where_a_run_is_made_already() -> None:
+    made = Training(_config(), {"coordinator": _Counting(3)})
+    with pytest.raises(ValueError, match=r"give them to Training\(config, partners\)"):
+        train(made, partners={"coordinator": _Counting(3)})
+    assert train(made).network.roles == made.network.roles

@@ -13,7 +13,7 @@ from benchmarks.records import CurvePoint, Evaluation, Record, Result, Timings
 from benchmarks.reference import (
     BLIND,
     BUDGETS,
-    MORE_ORACLES,
+    OFF_POLICY_BUDGET,
     ORACLES,
     RANDOM_TRIALS,
     TRAINED_BLIND,
@@ -51,7 +51,7 @@ def test_every_scenario_with_a_budget_has_a_ceiling_and_oracles(scenario):
         assert METHODS[BLIND].evaluation_options == {"feedback": "none"}
     else:
         blind_ceiling(scenario)
-    for method in (*ORACLES, *MORE_ORACLES):
+    for method in ORACLES:
         assert METHODS[method].evaluation_options == {"reveal_task": True}
 
 
@@ -85,38 +85,90 @@ def record(run, first, second):
 @pytest.fixture
 def small(monkeypatch):
     """Two seeds of each oracle and few random trials; returns the runs."""
-    suite = Suite("reference", ("PointDir-v0",), ORACLES, 2, 1000, (1000,), 2)
-    monkeypatch.setattr(benchmarks.reference, "_suite", lambda scenario, methods, seeds: suite)
+
+    def suite(scenario, methods, seeds):
+        return Suite("reference", (scenario,), methods, seeds, 1000, (1000,), 2)
+
+    monkeypatch.setattr(benchmarks.reference, "_suite", suite)
     monkeypatch.setattr(benchmarks.reference, "SEEDS", 2)
     monkeypatch.setattr(benchmarks.reference, "RANDOM_TRIALS", 2)
-    return plan(suite, "command")
+    return plan(suite("PointDir-v0", ORACLES, 2), "command")
 
 
-def test_the_entry_takes_the_better_method(tmp_path, small):
-    # By the mean over seeds and inner episodes: 30 against 25, although the best single run is the other's.
+def test_the_entry_takes_the_best_method(tmp_path, small):
+    # By the mean over seeds and inner episodes: 31 against 25 and 5. The best single run is another's.
     means = {
         ("mono-mlp-oracle", 0): (20.0, 40.0),
-        ("mono-mlp-oracle", 1): (20.0, 40.0),
+        ("mono-mlp-oracle", 1): (20.0, 44.0),
         ("sb3-ppo-oracle", 0): (60.0, 40.0),
         ("sb3-ppo-oracle", 1): (-10.0, 10.0),
+        ("sb3-sac-oracle", 0): (5.0, 5.0),
+        ("sb3-sac-oracle", 1): (5.0, 5.0),
     }
     for run in small:
         write_record(tmp_path, record(run, *means[run.method, run.seed]))
     entry = measure("PointDir-v0", tmp_path, 1, "command")
-    assert entry["oracle"] == {
-        "returns": [20.0, 40.0],
-        "method": "mono-mlp-oracle",
-        "per_seed": [30.0, 30.0],
-        "others": {"sb3-ppo-oracle": [25.0, 25.0]},
-        "last_quarter": None,
+    oracle = entry["oracle"]
+    assert (oracle["method"], oracle["returns"]) == ("mono-mlp-oracle", [20.0, 42.0])
+    assert oracle["tried"] == {
+        method: {"returns": returns, "per_seed": per_seed, "budget": 1000, "last_quarter": None}
+        for method, returns, per_seed in [
+            ("mono-mlp-oracle", [20.0, 42.0], {"0": 30.0, "1": 32.0}),
+            ("sb3-ppo-oracle", [25.0, 25.0], {"0": 50.0, "1": 0.0}),
+            ("sb3-sac-oracle", [5.0, 5.0], {"0": 5.0, "1": 5.0}),
+        ]
     }
-    assert entry["tried"] == list(ORACLES)
     floor = evaluate("PointDir-v0", random_policy(2), trials=2).returns.mean((0, 1))
     assert entry["random"] == {"returns": [round(float(x), 3) for x in floor]}
     assert entry["blind"]["returns"] == [0.0, 0.0]
-    assert entry["budget"] == BUDGETS["PointDir-v0"]
-    assert entry["seeds"] == [0, 1]
     assert entry["command"] == "command"
+
+
+def test_what_is_added_later_joins_what_is_there(tmp_path, small, monkeypatch):
+    there = [run for run in small if run.method == "mono-mlp-oracle"]
+    (added,) = [run for run in small if (run.method, run.seed) == ("sb3-sac-oracle", 0)]
+    for run in there:
+        write_record(tmp_path, record(run, 1.0, 1.0))
+    asked = []
+
+    def run_all(runs, directory, jobs):
+        asked.extend(runs)
+        write_record(directory, record(added, 2.0, 4.0))
+        return Done(0, 1, {})
+
+    monkeypatch.setattr(benchmarks.reference, "run_all", run_all)
+    oracle = measure("PointDir-v0", tmp_path, 1, "command", ("sb3-sac-oracle",), seeds=1)["oracle"]
+    assert [(run.method, run.seed) for run in asked] == [("sb3-sac-oracle", 0)]
+    assert {name: tried["per_seed"] for name, tried in oracle["tried"].items()} == {
+        "mono-mlp-oracle": {"0": 1.0, "1": 1.0},
+        "sb3-sac-oracle": {"0": 3.0},
+    }
+    assert oracle["returns"] == [2.0, 4.0]
+
+
+def test_a_blind_ceiling_that_is_trained_has_seeds_as_the_oracles_have(tmp_path, small, monkeypatch):
+    scenario = "HopperRandParams-v0"
+    monkeypatch.setattr(benchmarks.reference, "TRAINED_BLIND", (scenario,))
+
+    def run_all(runs, directory, jobs):
+        for run in runs:
+            shift = 10.0 * run.seed if run.method == BLIND else 100.0
+            write_record(directory, record(run, shift, shift))
+        return Done(0, len(runs), {})
+
+    monkeypatch.setattr(benchmarks.reference, "run_all", run_all)
+    blind = measure(scenario, tmp_path, 1, "command")["blind"]
+    assert (blind["returns"], blind["per_seed"]) == ([5.0, 5.0], {"0": 0.0, "1": 10.0})
+    assert blind["how"].startswith(f"trained: {BLIND}")
+
+
+def test_off_policy_oracles_have_a_budget_of_their_own():
+    runs = plan(benchmarks.reference._suite("AntDir-v0", ORACLES, 1), "command")
+    assert {run.method: run.budget for run in runs} == {
+        "mono-mlp-oracle": BUDGETS["AntDir-v0"],
+        "sb3-ppo-oracle": BUDGETS["AntDir-v0"],
+        "sb3-sac-oracle": OFF_POLICY_BUDGET,
+    }
 
 
 def test_what_the_last_quarter_still_gained(small):

@@ -180,6 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     try:
         network, config, trained = checkpoint.load(given.checkpoint)
+        checkpoint.require_whole(given.checkpoint, config)
         team = players(network)
         if not isinstance(team, Mapping):
             raise ValueError(f"{given.checkpoint}: one agent, not a team: it has no roles that say anything")

@@ -124,7 +124,7 @@ def from_checkpoint(folder: str, scenario: str) -> tuple[Players, dict[str, Any]
 
     Raises:
         RuntimeError: `policies` or PyTorch cannot be imported.
-        ValueError: no checkpoint, or one of another scenario.
+        ValueError: no checkpoint, one of another scenario, or one that holds but a part of its team.
     """
     try:
         checkpoint = importlib.import_module("policies.checkpoint")
@@ -138,6 +138,7 @@ def from_checkpoint(folder: str, scenario: str) -> tuple[Players, dict[str, Any]
     network, config, _ = checkpoint.load(folder)
     if config.scenario != scenario:
         raise ValueError(f"{folder}: trained on {config.scenario}, not on {scenario}")
+    checkpoint.require_whole(folder, config)
     players, options = train.players(network), dict(config.options)
     if config.team:  # as in evaluation: roles without a policy are absent, tasks come from the distribution
         missing = {role for role in AGENTS.values() if role not in players}

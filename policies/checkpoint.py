@@ -12,13 +12,14 @@ from pathlib import Path
 import torch
 
 from ma_ssm_env import __version__
+from ma_ssm_env.roles import ACTING_ROLES
 from policies import tensor_store
 from policies.config import TrainConfig, from_json, to_json
 from policies.game import Game
 from policies.team import TeamNetwork
 from policies.tensor_store import StoreError as CheckpointError
 
-__all__ = ["FILE", "FORMAT", "CheckpointError", "load", "save"]
+__all__ = ["FILE", "FORMAT", "CheckpointError", "load", "require_whole", "save"]
 
 FORMAT = 1
 FILE = "checkpoint.json"
@@ -72,6 +73,24 @@ def load(directory: str | os.PathLike[str]) -> tuple[TeamNetwork, TrainConfig, i
     except RuntimeError as error:
         raise CheckpointError(f"{path}: its weights do not fit its configuration: {error}") from None
     return network, config, int(description["steps"])
+
+
+def require_whole(path: str | os.PathLike[str], config: TrainConfig) -> None:
+    """Refuse a team of which the checkpoint holds but those who learned: without the others it is another team.
+
+    Who chooses tasks is no part of a team that is judged.
+
+    Raises:
+        CheckpointError: acting roles were played by partners.
+    """
+    partners = [role for role in config.partners if role in ACTING_ROLES]
+    if partners:
+        each = ", ".join(f'"{role}": ...' for role in partners)
+        raise CheckpointError(
+            f"{path}: trained beside partners ({', '.join(partners)}), whose policies no checkpoint holds, and "
+            "without whom it is another team; play it in Python, with them: evaluate("
+            f'"{config.scenario}", players(network) | {{{each}}}, **config.options)'
+        )
 
 
 def _layout(fields: dict[str, slice]) -> dict[str, list[int]]:

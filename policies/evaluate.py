@@ -15,7 +15,6 @@ import tyro
 
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
-from ma_ssm_env.roles import ACTING_ROLES
 from ma_ssm_env.variations import Split
 from policies import checkpoint
 from policies.config import TrainConfig
@@ -47,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     try:
         network, config, steps = checkpoint.load(command.checkpoint)
-        _check_whole(command.checkpoint, config)
+        checkpoint.require_whole(command.checkpoint, config)
         found = evaluate(
             config.scenario,
             players(network, deterministic=not command.sampled),
@@ -82,22 +81,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command.split == "test" and not {"horizon", "episodes_per_trial"} & config.options.keys():
             print("".join(_scale(config.scenario)), end="")
     return 0
-
-
-def _check_whole(path: Path, config: TrainConfig) -> None:
-    """Refuse a team of which the checkpoint holds but those who learned, as it would be judged as another.
-
-    Who chooses tasks is no part of an evaluation.
-    """
-    partners = [role for role in config.partners if role in ACTING_ROLES]
-    if partners:
-        named = ", ".join(partners)
-        each = ", ".join(f'"{role}": ...' for role in partners)
-        raise ValueError(
-            f"{path}: trained beside partners ({named}), whose policies no checkpoint holds, and without "
-            "whom it is another team; judge it in Python, with them: evaluate("
-            f'"{config.scenario}", players(network) | {{{each}}}, **config.options)'
-        )
 
 
 def _scale(scenario: str) -> Iterator[str]:

@@ -27,9 +27,10 @@ def load_team(path: Path, *, muted: str | None = None) -> tuple[Team, TrainConfi
     """The team of a checkpoint, with its initial networks as references, and its configuration and steps.
 
     Raises:
-        ValueError: no such checkpoint, or one of a single agent.
+        ValueError: no such checkpoint, one of a single agent, or one that holds but a part of its team.
     """
     network, config, steps = checkpoint.load(path)
+    checkpoint.require_whole(path, config)
     if not config.team:
         raise ValueError(f"{path}: a single agent; emergence is measured of a team (train with --team)")
     options = {k: v for k, v in config.options.items() if k != "task_source"}
@@ -93,6 +94,7 @@ def _returns_of(run: str, scenario: str) -> tuple[NDArray[np.float64], int]:
         ]
         return np.array([judged_return(scenario, e.returns).mean(1) for e in judged]), judged[0].steps
     network, config, steps = checkpoint.load(run)
+    checkpoint.require_whole(run, config)
     if config.scenario != scenario:
         raise ValueError(
             f"{run}: trained on {config.scenario}, the team on {scenario}; compare like with like"

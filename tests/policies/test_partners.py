@@ -9,10 +9,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from benchmarks import films
+from benchmarks.emergence.teams import load_team, retrained_returns
 from ma_ssm_env import ScriptedPolicy, neutral_policy
 from ma_ssm_env.curriculum import AlpGmm
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.plain_state import to_plain
+from ma_ssm_env.play import from_checkpoint
 from policies import checkpoint, training_state
 from policies.config import TrainConfig
 from policies.cores import CoreConfig
@@ -304,3 +307,31 @@ def test_partners_are_not_dropped_in_silence_where_a_run_is_made_already() -> No
     with pytest.raises(ValueError, match=r"give them to Training\(config, partners\)"):
         train(made, partners={"coordinator": _Counting(3)})
     assert train(made).network.roles == made.network.roles
+
+
+def _film(path: Path) -> None:
+    if films.main([str(path), "--out", str(path / "out")]) == 2:
+        raise ValueError("it said why")
+
+
+@pytest.mark.parametrize(
+    "play",
+    [
+        load_team,
+        lambda path: retrained_returns("PointDir-v0", [str(path)], [f"state_modeling={path}"]),
+        lambda path: from_checkpoint(str(path), "PointDir-v0"),
+        _film,
+    ],
+    ids=["emergence", "retrained", "play", "films"],
+)
+def test_no_tool_plays_a_team_without_the_partners_it_was_trained_beside(
+    play: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = _config(partners=("coordinator",))
+    network = Training(config, {"coordinator": _Counting(3)}).network
+    checkpoint.save(tmp_path, network, config, 77)
+    with pytest.raises(ValueError, match=r"(?s).+") as refused:
+        play(tmp_path)
+    said = f"{refused.value}{capsys.readouterr().err}"
+    assert "trained beside partners (coordinator), whose policies no checkpoint holds" in said
+    assert not (tmp_path / "out").exists()

@@ -135,11 +135,16 @@ class UniformTeacher:
         """Proposals [B, k] for observations [B, O] of the environment role."""
         proposals = np.zeros((len(observations), self._size), dtype=np.float32)
         starts = np.flatnonzero(observations[:, 0] == 1.0)
-        drawn = rng.uniform(-1.0, 1.0, (len(starts), self._size))
-        for i, values in self._values.items():  # what is nearest to a uniform number favours the inner ones
-            drawn[:, i] = values[(0.5 * (drawn[:, i] + 1.0) * len(values)).astype(np.int64)]
-        proposals[starts] = drawn
+        proposals[starts] = _uniform(len(starts), self._size, self._values, rng)
         return proposals, memory
+
+
+def _uniform(count: int, size: int, values: Mapping[int, Array], rng: np.random.Generator) -> Array:
+    """Uniform normalised tasks [count, size]; `values`: of the coordinates that are categories."""
+    drawn = rng.uniform(-1.0, 1.0, (count, size))
+    for i, known in values.items():  # what is nearest to a uniform number favours the inner ones
+        drawn[:, i] = known[(0.5 * (drawn[:, i] + 1.0) * len(known)).astype(np.int64)]
+    return drawn
 
 
 def _category_values(variation: Variation) -> dict[int, Array]:
@@ -185,7 +190,8 @@ class AlpGmm:
         components: range = range(2, 11),
         shared_ledger: bool = False,
     ) -> None:
-        coordinates = find_scenario(scenario).variation.coordinates
+        variation = find_scenario(scenario).variation
+        coordinates = variation.coordinates
         if refit_every < max(2, components.start):
             raise ValueError(
                 f"refit_every={refit_every}: at least {max(2, components.start)} trials are needed to fit "
@@ -194,6 +200,7 @@ class AlpGmm:
         if not 0.0 <= uniform_share <= 1.0:
             raise ValueError(f"uniform_share={uniform_share}: a probability is expected")
         self._kinds = tuple(coordinate.kind for coordinate in coordinates)
+        self._values = _category_values(variation)
         self._refit_every, self._uniform_share, self._components = refit_every, uniform_share, components
         self.tasks = np.zeros((0, len(coordinates)))
         self.outcomes = np.zeros(0)
@@ -247,7 +254,7 @@ class AlpGmm:
 
     def _sample(self, count: int, rng: np.random.Generator) -> Array:
         k = len(self._kinds)
-        tasks = rng.uniform(-1.0, 1.0, (count, k))
+        tasks = _uniform(count, k, self._values, rng)
         if self.mixture is None:
             return tasks
         interest = np.maximum(self.mixture.means[:, -1], 0.0)

@@ -189,11 +189,13 @@ def test_proposals_go_round_the_circle():
     assert (np.abs(tasks) == 1).mean() < 0.01, "nothing piles up at the seam"
 
 
+@pytest.mark.parametrize("kind", [UniformTeacher, AlpGmm])
 @pytest.mark.parametrize("scenario", ["HalfCheetahFault-v0", "AntCripple-v0", "HalfCheetahDir-v0"])
-def test_uniform_tasks_are_uniform_over_categories(scenario):
+def test_uniform_tasks_are_uniform_over_categories(scenario, kind):
     env = vector_env(scenario, 1, task_source="environment")
-    teacher, rng = UniformTeacher(scenario), np.random.default_rng(0)
-    starts = np.ones((6000, 1), np.float32)
+    teacher, rng = kind(scenario), np.random.default_rng(0)
+    starts = np.zeros((6000, *env.single_observation_space("environment_0").shape), np.float32)
+    starts[:, 0] = 1.0
     tasks = env.game._tasks_of(teacher.act(starts, None, rng)[0])
     found, counts = np.unique(tasks, return_counts=True)
     (coordinate,) = env.scenario.variation.coordinates

@@ -135,8 +135,9 @@ class MamlLearner:
         return self.training.network
 
     def parameter_counts(self) -> dict[str, int]:
-        """See `Learner.parameter_counts`."""
-        return self.network.parameter_counts()
+        """See `Learner.parameter_counts`; inner steps leave the critic out."""
+        counts = self.network.parameter_counts()
+        return {**counts, "critic": 0} if self.config.inner.steps else counts
 
     @property
     def steps(self) -> int:

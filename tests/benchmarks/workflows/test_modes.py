@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from benchmarks.workflows import MODES, CollaborativeLearning
-from benchmarks.workflows.learners import PpoLearner
+from benchmarks.workflows.learners import MamlLearner, PpoLearner
 from benchmarks.workflows.modes import in_mode
 from ma_ssm_env.roles import ACTING_ROLES, SENSED
 from policies import AdaptationAgent, CoordinatorAgent, MetaLearningAgent, StateModelingAgent
 from policies.config import TrainConfig, to_json
 from policies.game import Game
 from policies.independent import IndependentPpo
+from policies.maml import InnerConfig, MamlConfig, maml_ppo
 from policies.ppo import Ppo, PpoConfig
 from policies.training import Training
 
@@ -124,6 +125,12 @@ def test_what_a_record_counts_is_what_learns() -> None:
     assert learner.parameter_counts() != learner.network.parameter_counts()
     learner = PpoLearner(run("emergent"))
     assert learner.parameter_counts() == learner.network.parameter_counts()
+    for steps in (0, 1):  # a linear baseline stands for the critic where there are inner steps
+        ppo, inner = maml_ppo(4, 100, steps), InnerConfig(steps=steps)
+        meta = MamlLearner(MamlConfig(scenario="PointDir-v0", tasks=2, trials=2, inner=inner, ppo=ppo))
+        expected = {**meta.network.parameter_counts(), **({"critic": 0} if steps else {})}
+        assert meta.parameter_counts() == expected
+    assert expected["actor"] > 0
 
 
 def test_independent_each_role_has_a_critic_and_no_other_mode_has() -> None:

@@ -3,7 +3,9 @@
 A page holds `<!-- report:demo/stability -->` ... `<!-- /report -->`: the folder of `benchmarks/results` whose
 records are reported on (or several, as `demo+prices`), and the anchor of the section whose table is quoted.
 For the table of a module of `benchmarks.studies` it holds `<!-- study:curriculum -->` ... `<!-- /study -->`,
-and of some of its rows `<!-- study:maml/vel-maml,vel-multitask -->`.
+and of some of its rows `<!-- study:maml/vel-maml,vel-multitask -->`. `<!-- tuning:SCENARIO -->` is for the
+searches on a scenario, `<!-- ladder:FOLDER -->` for a folder's runs by method and scenario, and
+`<!-- references: -->` for the reference values.
 
 `python docs/measures.py --figures` also takes the figures of the pages anew, from the report in Chromium.
 """
@@ -17,6 +19,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +27,9 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.ladder_table import ladder_table
+from benchmarks.reference import TABLE
+from benchmarks.reference_table import reference_table
 from benchmarks.report.__main__ import read_folder, write_report
 from benchmarks.report.chromium import Chromium, ChromiumError, find_chromium
 from benchmarks.report.fragment import Fragment, Report
@@ -39,12 +45,19 @@ PAGES = (
     "curriculum.md",
     "maml.md",
     "adaptation.md",
+    "baselines.md",
     "../baselines/TUNING.md",
 )
 FIGURES = {"demo-learning.png": ("demo", "answer"), "demo-profiles.png": ("demo", "profiles")}
 _MARK = re.compile(r"<!-- report:([\w+]+)/([\w-]+) -->.*?<!-- /report -->", re.DOTALL)
 _STUDY = re.compile(r"<!-- study:(\w+)(?:/([\w,-]+))? -->.*?<!-- /study -->", re.DOTALL)
-_TUNING = re.compile(r"<!-- tuning:([\w-]+) -->.*?<!-- /tuning -->", re.DOTALL)
+_TABLE = re.compile(r"<!-- (tuning|ladder|references):([\w-]*) -->.*?<!-- /\1 -->", re.DOTALL)
+
+_TABLES: dict[str, Callable[[str], str]] = {
+    "tuning": lambda scenario: tuning_table(ROOT / RESULTS / f"{scenario}.json"),
+    "ladder": lambda folder: ladder_table(ROOT / "benchmarks" / "results" / folder),
+    "references": lambda _: reference_table(TABLE),
+}
 
 
 @cache
@@ -88,11 +101,11 @@ def with_tables(text: str) -> str:
         table = first_table(study.table(ROOT / study.RESULTS, *rows))
         return f"{match[0].partition('-->')[0]}-->\n\n{table}\n\n<!-- /study -->"
 
-    def tuned(match: re.Match[str]) -> str:
-        table = tuning_table(ROOT / RESULTS / f"{match[1]}.json").strip()
-        return f"<!-- tuning:{match[1]} -->\n\n{table}\n\n<!-- /tuning -->"
+    def tabled(match: re.Match[str]) -> str:
+        table = _TABLES[match[1]](match[2]).strip()
+        return f"<!-- {match[1]}:{match[2]} -->\n\n{table}\n\n<!-- /{match[1]} -->"
 
-    return _TUNING.sub(tuned, _STUDY.sub(studied, _MARK.sub(made, text)))
+    return _TABLE.sub(tabled, _STUDY.sub(studied, _MARK.sub(made, text)))
 
 
 def write_all() -> None:

@@ -76,7 +76,7 @@ def load(directory: str | os.PathLike[str]) -> tuple[TeamNetwork, TrainConfig, i
 
 
 def require_whole(path: str | os.PathLike[str], config: TrainConfig) -> None:
-    """Refuse a team of which the checkpoint holds but those who learned: without the others it is another team.
+    """Refuse a team of which the checkpoint holds a part: without the others it is another team.
 
     Who chooses tasks is no part of a team that is judged.
 
@@ -87,8 +87,8 @@ def require_whole(path: str | os.PathLike[str], config: TrainConfig) -> None:
     if partners:
         each = ", ".join(f'"{role}": ...' for role in partners)
         raise CheckpointError(
-            f"{path}: trained beside partners ({', '.join(partners)}), whose policies no checkpoint holds, and "
-            "without whom it is another team; play it in Python, with them: evaluate("
+            f"{path}: trained beside partners ({', '.join(partners)}), whose policies no checkpoint holds, "
+            "and without whom it is another team; play it in Python, with them: evaluate("
             f'"{config.scenario}", players(network) | {{{each}}}, **config.options)'
         )
 

@@ -17,7 +17,6 @@ from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.variations import Split
 from policies import checkpoint
-from policies.config import TrainConfig
 from policies.train import players
 
 

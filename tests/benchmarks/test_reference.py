@@ -22,6 +22,7 @@ from benchmarks.reference import (
     main,
     measure,
 )
+from benchmarks.reference_table import reference_table
 from benchmarks.report.references import read_references
 from benchmarks.runner.execute import plan
 from benchmarks.runner.methods import METHODS
@@ -160,6 +161,31 @@ def test_a_blind_ceiling_that_is_trained_has_seeds_as_the_oracles_have(tmp_path,
     blind = measure(scenario, tmp_path, 1, "command")["blind"]
     assert (blind["returns"], blind["per_seed"]) == ([5.0, 5.0], {"0": 0.0, "1": 10.0})
     assert blind["how"].startswith(f"trained: {BLIND}")
+
+
+def test_the_table_says_what_was_tried_the_best_first(tmp_path):
+    def tried(returns, seeds, last_quarter):
+        per_seed = {str(seed): 0.0 for seed in range(seeds)}
+        return {"returns": returns, "per_seed": per_seed, "budget": 3000, "last_quarter": last_quarter}
+
+    oracle = {
+        "returns": [10.0, 20.0],
+        "method": "b",
+        "tried": {"a": tried([9.0, 9.0], 3, 1.0), "b": tried([10.0, 20.0], 2, 5.04)},
+    }
+    random, blind = {"returns": [-1.0, 1.0]}, tried([4.0, 6.0], 3, 0.0)
+    entries = {
+        "PointDir-v0": {"random": random, "blind": blind, "oracle": oracle},
+        "PointDirDelayed-v0": {"random": random, "blind": {"returns": [2.0, 3.0]}, "oracle": oracle},
+    }
+    (tmp_path / "r.json").write_text(json.dumps(entries))
+    mean, last = reference_table(tmp_path / "r.json").splitlines()[2:]
+    assert mean == (
+        "| `PointDir-v0` | 0 | 5 (trained; 3) | **15.0** | `b` 15.0 (2; 3,000), `a` 9.0 (3; 3,000) | 5.0 |"
+    )
+    assert last == (
+        "| `PointDirDelayed-v0` | 1 | 3 | **20.0** | `b` 20.0 (2; 3,000), `a` 9.0 (3; 3,000) | 5.0 |"
+    )
 
 
 def test_off_policy_oracles_have_a_budget_of_their_own():

@@ -70,3 +70,19 @@ def one_configuration(method: str, records: Sequence[Record]) -> tuple[list[Reco
             f"code {kept[0].run.code}), the others are left out."
         )
     return sorted(kept, key=lambda record: record.run.seed), note
+
+
+def repetitions(records: Sequence[Record]) -> list[Record]:
+    """Each run once, where those of a method on a scenario differ in their seed alone.
+
+    Raises:
+        ValueError: a method has several configurations, budgets or code versions on a scenario.
+    """
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in distinct(records):
+        groups[record.run.scenario, record.run.method].append(record)
+    for (scenario, method), group in groups.items():
+        _, note = one_configuration(method, group)
+        if note is not None:
+            raise ValueError(f"{scenario}: {note} A table wants one: move the others away")
+    return [record for group in groups.values() for record in group]

@@ -68,16 +68,23 @@ def marl_eval(records: Sequence[Record]) -> tuple[dict[str, Any], list[str]]:
     return at each. `absolute_metrics` hold the last judged return of every task and trial by mode actions.
     marl-eval takes no commas in names; names in records have none.
     """
-    methods = sorted({record.run.method for record in records})
-    found: dict[tuple[str, int], dict[str, Record]] = {}
     left_out: list[str] = []
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in distinct(records):
         groups.setdefault((record.run.scenario, record.run.method), []).append(record)
     for (scenario, method), group in groups.items():
-        kept, note = one_configuration(method, group)
+        groups[scenario, method], note = one_configuration(method, group)
         left_out += [f"{scenario}: {note}"] if note else []
-        for record in kept:
+    others = _of_other_budgets(groups)
+    left_out += [
+        f"{method}: its budget is not that of most methods, and marl-eval has one axis of steps for all; "
+        "export it by itself"
+        for method in others
+    ]
+    methods = sorted({method for _, method in groups} - others)
+    found: dict[tuple[str, int], dict[str, Record]] = {}
+    for (scenario, method), kept in groups.items():
+        for record in kept if method in methods else ():
             found.setdefault((scenario, record.run.seed), {})[method] = record
     data: dict[str, Any] = {}
     for (scenario, seed), by_method in sorted(found.items()):
@@ -94,6 +101,19 @@ def marl_eval(records: Sequence[Record]) -> tuple[dict[str, Any], list[str]]:
             task = data.setdefault(scenario, {}).setdefault(method, {})
             task[f"seed_{seed}"] = _one_run(record, steps)
     return ({ENVIRONMENT: data} if data else {}), left_out
+
+
+def _of_other_budgets(groups: Mapping[tuple[str, str], Sequence[Record]]) -> set[str]:
+    """Methods that learned for another budget than most on a scenario; of equal numbers the larger stays."""
+    budgets: dict[str, dict[str, int]] = {}
+    for (scenario, method), kept in groups.items():
+        if kept[0].result.curve:
+            budgets.setdefault(scenario, {})[method] = kept[0].run.budget
+    found: set[str] = set()
+    for by_method in budgets.values():
+        common = max(by_method.values(), key=lambda budget: (list(by_method.values()).count(budget), budget))
+        found |= {method for method, budget in by_method.items() if budget != common}
+    return found
 
 
 def _steps(by_method: Mapping[str, Record], points: int) -> list[int]:

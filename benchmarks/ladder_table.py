@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.configurations import repetitions
 from benchmarks.judged_return import judged_return
 from benchmarks.record_store import read_records
 from benchmarks.records import Record
@@ -17,8 +18,11 @@ def ladder_table(folder: Path) -> str:
     """Markdown, a line a method and a column a scenario, both in the order of their registries.
 
     A cell is the mean over seeds, mode actions; a dash where there is no run.
+
+    Raises:
+        ValueError: a method has runs of several configurations on a scenario.
     """
-    records = read_records(folder)
+    records = repetitions(read_records(folder))
     scenarios = sorted({record.run.scenario for record in records}, key=list(SCENARIOS).index)
     earned: dict[tuple[str, str], list[float]] = {}
     for record in records:

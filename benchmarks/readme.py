@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.configurations import repetitions
 from benchmarks.judged_return import judged_return
 from benchmarks.record_store import read_records
 from benchmarks.records import Evaluation, Record
@@ -32,7 +33,12 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 def returns_table(records: Sequence[Record]) -> str:
-    """The return that trials are judged by (`judged_return`) at each judged step count, and the score."""
+    """The return that trials are judged by (`judged_return`) at each judged step count, and the score.
+
+    Raises:
+        ValueError: a method has runs of several configurations.
+    """
+    records = repetitions(records)
     scenario = records[0].run.scenario
     by_method: dict[str, list[Record]] = defaultdict(list)
     for record in records:

@@ -135,29 +135,33 @@ def score_axis(study: Study) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def score_curve(study: Study, name: str) -> tuple[Curve | None, bool]:
-    """Learning curve of a method in score, and whether x is a share of the budget instead of steps.
+def ends_apart(study: Study, name: str) -> bool:
+    """Whether a method's curves end at different steps on different scenarios: x is then a share of them."""
+    ends = [max(float(x[-1]) for x, _ in runs) for runs in _curves(study, name) or ()]
+    return bool(ends) and max(ends) > 1.05 * min(ends)
+
+
+def score_curve(study: Study, name: str, share: bool) -> Curve | None:
+    """Learning curve of a method in score; None where it has none on some scenario.
 
     With one scenario x are the checks that all seeds share. With several, each scenario's curve is taken at
-    equal shares of its length and averaged; with unequal lengths x is that share.
+    equal shares of its length and averaged.
+
+    Args:
+        study: what was run.
+        name: of the method.
+        share: x is the share of the length instead of steps; one for all curves of a figure.
     """
-    curves = []
-    for scenario in scored(study):
-        found = scenario.find(name)
-        if found is None or not (runs := score_curves(found.records, scenario.reference)):
-            return None, False
-        curves.append(runs)
+    curves = _curves(study, name)
     if not curves:
-        return None, False
+        return None
     method = next(m for s in scored(study) if (m := s.find(name))).method
     if len(curves) == 1:
         steps = sorted(set.intersection(*(set(x.tolist()) for x, _ in curves[0])))
         if not steps:
-            return None, False
+            return None
         values = np.array([y[np.isin(x, steps)] for x, y in curves[0]])
-        return _curve(method, np.array(steps), values.mean(0), values.min(0), values.max(0)), False
-    ends = {max(float(x[-1]) for x, _ in runs) for runs in curves}
-    share = max(ends) > 1.05 * min(ends)
+        return _curve(method, np.array(steps), values.mean(0), values.min(0), values.max(0))
     grid = np.linspace(0, 1, CURVE_POINTS)
     parts = []
     for runs in curves:
@@ -165,7 +169,19 @@ def score_curve(study: Study, name: str) -> tuple[Curve | None, bool]:
         values = np.array([np.interp(grid * end, [0, *x], [0, *y]) for x, y in runs])
         parts.append((values.mean(0), values.min(0), values.max(0)))
     mean, low, high = np.mean(parts, axis=0)
-    return _curve(method, grid if share else grid * min(ends), mean, low, high), share
+    end = min(max(float(x[-1]) for x, _ in runs) for runs in curves)
+    return _curve(method, grid if share else grid * end, mean, low, high)
+
+
+def _curves(study: Study, name: str) -> list[list[tuple[NDArray[np.float64], NDArray[np.float64]]]] | None:
+    """Curves of a method's runs on each scored scenario; None where some scenario has none."""
+    curves = []
+    for scenario in scored(study):
+        found = scenario.find(name)
+        if found is None or not (runs := score_curves(found.records, scenario.reference)):
+            return None
+        curves.append(runs)
+    return curves
 
 
 def profile_of(study: Study, entry: Ranked) -> Profile:

@@ -58,6 +58,18 @@ def test_what_not_all_methods_have_is_left_out_and_said():
     assert set(runs["a"]["seed_0"]) == {"step_0", "absolute_metrics"}
 
 
+def test_methods_of_another_budget_have_another_axis_and_are_left_out():
+    # Their checks lie at other steps: side by side the shorter run would look as slow as the longer.
+    even = [record(method, 0) for method in ("a", "b")]
+    short = record("off", 0)
+    short = dataclasses.replace(short, run=dataclasses.replace(short.run, budget=30))
+    floor = record("floor", 0, points=0)
+    floor = dataclasses.replace(floor, run=dataclasses.replace(floor.run, budget=7))  # it does not learn
+    data, left_out = marl_eval([short, *even, floor])
+    assert data == marl_eval([*even, floor])[0]
+    assert [line.partition(":")[0] for line in left_out] == ["off"]
+
+
 def test_rows_hold_every_return_once():
     one = record("a", 4)
     found = list(rows([one]))

@@ -1,11 +1,12 @@
 """Methods by scenarios: what is judged, at the end, over seeds."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from benchmarks.ladder_table import ladder_table
-from benchmarks.record_store import write_record
+from benchmarks.record_store import read_records, write_record
 from benchmarks.records import Evaluation, Record, Result, Timings
 from benchmarks.runner.execute import plan
 from benchmarks.runner.software import versions
@@ -39,3 +40,11 @@ def test_a_line_a_method_and_a_column_a_scenario(folder: Path) -> None:
         "| `random` | 13 | - |",
         "| `zero` | 6 | 7 |",  # (1.4 + 11.4) / 2, means of inner episodes; (2.4 + 12.4) / 2, the last ones
     ]
+
+
+def test_runs_of_another_configuration_are_not_averaged(folder: Path) -> None:
+    other = plan(Suite("s", ("PointDir-v0",), ("zero",), 1, 70, (70,)), "command")[0]
+    made = read_records(folder)[0]
+    write_record(folder, dataclasses.replace(made, run=other))
+    with pytest.raises(ValueError, match="PointDir-v0: zero: 3 records of 2 different configurations"):
+        ladder_table(folder)

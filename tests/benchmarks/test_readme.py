@@ -74,3 +74,11 @@ def test_a_run_with_a_smaller_budget_shows_its_last_evaluation():
     cut = dataclasses.replace(record, result=dataclasses.replace(record.result, evaluations=tuple(short)))
     last = max((one for one in short if one.actions == "mode"), key=lambda one: one.steps)
     assert readme._judged(cut, 1_000_000) == pytest.approx(last.array().mean((1, 2)))
+
+
+def test_runs_of_another_configuration_are_no_seeds_of_a_row():
+    records = [one for one in read_records(readme.RESULTS / "point") if one.run.method == "team-s5"]
+    other = dataclasses.replace(records[0], run=dataclasses.replace(records[0].run, budget=7))
+    assert "| 5 |" in readme.returns_table([*records, records[0]])  # the same run twice is one
+    with pytest.raises(ValueError, match=r"PointDir-v0: team-s5: 6 records of 2 .* move the others away"):
+        readme.returns_table([*records, other])

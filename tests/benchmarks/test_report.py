@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+import sys
 from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
@@ -17,9 +18,10 @@ from benchmarks.record_store import write_record
 from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timings
 from benchmarks.report import page, scale, verdict
 from benchmarks.report.__main__ import main, write_report
-from benchmarks.report.fragment import Fragment
+from benchmarks.report.fragment import Fragment, Report
 from benchmarks.report.methods import methods_by_name
 from benchmarks.report.references import ReferenceTable
+from benchmarks.report.sections.curves import score_figure
 from benchmarks.report.sections.films import MOST_BYTES
 from benchmarks.report.summary import summarise
 
@@ -244,6 +246,38 @@ def test_a_muted_team_above_the_ceiling_is_called_a_leak(tmp_path, table):
         fake("team-s5-muted", s, final=(30, 30)) for s in range(3)
     ]
     assert "the task leaks" in report(tmp_path, table, records)[1]
+
+
+def test_all_curves_of_a_figure_have_one_axis(tmp_path, monkeypatch):
+    # One method's budget differs between scenarios, the other's does not: steps of one and shares of the
+    # other would be drawn on one axis.
+    records = []
+    for method, lengths in (("mono-s5", (1000, 300)), ("team-s5", (1000, 1000))):
+        for scenario, length in zip(("PointDir-v0", "HalfCheetahVel-v0"), lengths, strict=True):
+            made = fake(method, 0, scenario=scenario)
+            curve = tuple(replace(point, steps=point.steps * length // 1000) for point in made.result.curve)
+            records.append(replace(made, result=replace(made.result, curve=curve)))
+    table = ReferenceTable(dict.fromkeys(("PointDir-v0", "HalfCheetahVel-v0"), REFERENCES["PointDir-v0"]))
+    methods = methods_by_name(["mono-s5", "team-s5"])
+    drawn = {}
+    monkeypatch.setattr(
+        sys.modules[score_figure.__module__],
+        "line_chart",
+        lambda series, **axes: drawn.update(axes, series=series) or "",
+    )
+    score_figure(Report(study=summarise(records, table, methods), methods=methods))
+    assert [series.x[-1] for series in drawn["series"]] == [1.0, 1.0]
+    assert drawn["x_label"] == "share of the budget"
+
+
+@pytest.mark.parametrize("finals", [[(80, 80)], [(5, 5), (60, 60), (90, 90)]])
+def test_a_muted_team_of_which_nothing_is_known_is_no_passed_control(tmp_path, table, finals):
+    records = [fake("team-s5", s) for s in range(3)]
+    records += [fake("team-s5-muted", s, final=final) for s, final in enumerate(finals)]
+    said = report(tmp_path, table, records)[1]
+    assert "Whether team-s5-muted keeps to the blind ceiling, as the control should, is open" in said
+    assert "as expected" not in said
+    assert "the task leaks" not in said
 
 
 def test_other_limits_come_from_the_records(tmp_path, table):

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.judged_return import judged_by_last, judged_return
 from benchmarks.report import numbers
 from benchmarks.report.chart import Drawing, Level, Series, line_chart
-from benchmarks.report.comparison import Curve, ranking, score_curve, scored, shown_first
+from benchmarks.report.comparison import Curve, ends_apart, ranking, score_curve, scored, shown_first
 from benchmarks.report.fragment import Fragment, Report
 from benchmarks.report.study import MethodSummary, ScenarioSummary
 from benchmarks.report.table import Cell, Row, Table, interval_cell
@@ -42,16 +42,11 @@ def curves(report: Report) -> Fragment | None:
 def score_figure(report: Report) -> Drawing | None:
     """Learning curves in score, over all scored scenarios; None where no method has them."""
     complete, _ = ranking(report.study)
-    found: list[Curve] = []
-    share = False
     names = shown_first(report.study)
-    for entry in complete:
-        if entry.method.name not in names:
-            continue
-        curve, as_share = score_curve(report.study, entry.method.name)
-        if curve is not None:
-            found.append(curve)
-            share = share or as_share
+    drawn = [entry.method.name for entry in complete if entry.method.name in names]
+    share = any(ends_apart(report.study, name) for name in drawn)
+    curves = (score_curve(report.study, name, share) for name in drawn)
+    found = [curve for curve in curves if curve is not None]
     if not found:
         return None
     scenarios = scored(report.study)

@@ -26,12 +26,13 @@ import numpy as np
 
 import ma_ssm_env
 from baselines.reference import twin_floor
+from benchmarks.configurations import repetition_key
 from benchmarks.judged_return import judged_return
-from benchmarks.record_store import find_record
-from benchmarks.records import Record
+from benchmarks.record_store import read_records
+from benchmarks.records import Record, record_key
 from benchmarks.runner.execute import plan
 from benchmarks.runner.schedule import run_all
-from benchmarks.runner.software import versions
+from benchmarks.runner.software import differing, versions
 from benchmarks.runner.suites import Suite
 from ma_ssm_env.commands import exit_with, shown_path
 from ma_ssm_env.evaluation import evaluate
@@ -89,10 +90,24 @@ def _suite(scenario: str, methods: tuple[str, ...], seeds: int) -> Suite:
     return Suite("reference", (scenario,), methods, seeds, budget, (budget,), 20, own)
 
 
-def _finished(scenario: str, methods: tuple[str, ...], seeds: int, directory: Path) -> list[Record]:
-    """Records of these methods that the folder has, up to `seeds` of each."""
-    runs = plan(_suite(scenario, methods, seeds), "")
-    return [record for run in runs if (record := find_record(directory, run)) is not None]
+def _finished(scenario: str, methods: tuple[str, ...], directory: Path) -> list[Record]:
+    """All records of these methods that the folder has, of whatever seeds, with the settings of today.
+
+    Raises:
+        RuntimeError: one was made by other versions, under which the same actions give other returns.
+    """
+    wanted = {(run.method, repetition_key(run)) for run in plan(_suite(scenario, methods, 1), "")}
+    found = [
+        record
+        for record in read_records(directory)
+        if record.run.scenario == scenario and (record.run.method, repetition_key(record.run)) in wanted
+    ]
+    for record in found:
+        if others := differing(record.versions):
+            raise RuntimeError(
+                f"{record_key(record.run)}: made with {others}; move it away, and it is made anew"
+            )
+    return sorted(found, key=lambda record: record.run.seed)
 
 
 def _earned(records: Sequence[Record]) -> dict[str, Any]:
@@ -144,7 +159,6 @@ def measure(
     asked = plan(_suite(scenario, oracles, seeds), command)
     if scenario in TRAINED_BLIND:
         asked += plan(_suite(scenario, (BLIND,), seeds), command)
-    most = max(seeds, SEEDS)
     done = run_all(asked, directory, jobs)
     if done.failed:
         raise RuntimeError(
@@ -152,7 +166,7 @@ def measure(
         )
     floor = evaluate(scenario, twin_floor("random", scenario), split="test", trials=RANDOM_TRIALS)
     if scenario in TRAINED_BLIND:
-        blind = _earned(_finished(scenario, (BLIND,), most, directory))
+        blind = _earned(_finished(scenario, (BLIND,), directory))
         blind["how"] = f"trained: {BLIND}, without memory or any reward to see: a lower bound"
     else:
         ceiling, how = blind_ceiling(scenario)
@@ -160,7 +174,7 @@ def measure(
     return {
         "random": {"returns": [round(float(x), 3) for x in floor.returns.mean((0, 1))]},
         "blind": blind,
-        "oracle": _oracle(_finished(scenario, ORACLES, most, directory)),
+        "oracle": _oracle(_finished(scenario, ORACLES, directory)),
         "command": command,
         "mujoco": versions()["mujoco"],
     }

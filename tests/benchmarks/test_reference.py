@@ -147,6 +147,24 @@ def test_what_is_added_later_joins_what_is_there(tmp_path, small, monkeypatch):
     assert oracle["returns"] == [2.0, 4.0]
 
 
+def test_every_seed_that_is_there_counts_and_none_of_other_versions(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(benchmarks.reference, "run_all", lambda runs, directory, jobs: Done(0, 0, {}))
+    for seed in (0, 1, 7):
+        run = dataclasses.replace(small[0], method="mono-mlp-oracle", seed=seed)
+        planned = next(r for r in small if r.method == "mono-mlp-oracle")
+        configuration = {
+            **planned.configuration,
+            **({"seed": seed} if "seed" in planned.configuration else {}),
+        }
+        made = record(dataclasses.replace(run, configuration=configuration), 1.0, 1.0)
+        write_record(tmp_path, made)
+    oracle = measure("PointDir-v0", tmp_path, 1, "command", seeds=1)["oracle"]
+    assert list(oracle["tried"]["mono-mlp-oracle"]["per_seed"]) == ["0", "1", "7"]
+    write_record(tmp_path, dataclasses.replace(made, versions={**made.versions, "mujoco": "3.0.0"}))
+    with pytest.raises(RuntimeError, match=r"seed7.*: made with mujoco 3\.0\.0 \(here .*move it away"):
+        measure("PointDir-v0", tmp_path, 1, "command", seeds=1)
+
+
 def test_a_blind_ceiling_that_is_trained_has_seeds_as_the_oracles_have(tmp_path, small, monkeypatch):
     scenario = "HopperRandParams-v0"
     monkeypatch.setattr(benchmarks.reference, "TRAINED_BLIND", (scenario,))

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from benchmarks.record_store import find_record, write_record
 from benchmarks.records import Evaluation, Record, Run
+from benchmarks.runner.claim import claimed
 from benchmarks.runner.execute import execute, plan
 from benchmarks.runner.software import differing
 from benchmarks.runner.suites import Suite
 from benchmarks.runner.unfinished import Unfinished
-from benchmarks.workflows.session import CHECKS, check_steps
+from benchmarks.workflows.session import CHECKS, check_steps, say_waits
 
 METHOD = "mono-s5"  # our PPO as one agent with the memory that the team's roles have by default
 
@@ -23,16 +24,20 @@ def baseline_run(scenario: str, seed: int, budget: int, method: str = METHOD) ->
 
 
 def baseline(run: Run, store: Path, on_progress: Callable[[int], None] = lambda steps: None) -> Record:
-    """The record of a baseline: from the store, or trained into it; an interrupted one goes on."""
-    found = find_record(store, run)
-    if found is not None and not differing(found.versions):
-        on_progress(run.budget)
-        return found
-    unfinished = Unfinished(store, run)
-    record = execute(run, on_progress, unfinished)
-    write_record(store, record)
-    unfinished.clear()
-    return record
+    """The record of a baseline: from the store, or trained into it; an interrupted one goes on.
+
+    Where another process trains it, this one waits and takes its record.
+    """
+    with claimed(store, run, lambda: say_waits(run)):
+        found = find_record(store, run)
+        if found is not None and not differing(found.versions):
+            on_progress(run.budget)
+            return found
+        unfinished = Unfinished(store, run)
+        record = execute(run, on_progress, unfinished)
+        write_record(store, record)
+        unfinished.clear()
+        return record
 
 
 def at_steps(record: Record, steps: int) -> Evaluation:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from benchmarks.judged_return import judged_return
 from benchmarks.record_store import find_record, write_record
 from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timings, record_key
 from benchmarks.report.references import Reference
+from benchmarks.runner.claim import claimed
 from benchmarks.runner.execute import TEST_TRIALS, VALIDATION_TRIALS
 from benchmarks.runner.software import differing, host, versions
 from benchmarks.runner.unfinished import Unfinished
@@ -137,12 +139,29 @@ def train_team(
 ) -> Trained:
     """Train, or go on, or read what was finished.
 
+    Where another process trains the same team, this one waits and reads what came of it.
+
     Args:
         task: what.
         make: the learner, as it begins.
         warm_up: teaches a learner that begins what is known already.
         on_progress: gets the steps taken, and the validation score where one was measured.
     """
+    with claimed(task.folder, task.run, lambda: say_waits(task.run)):
+        return _train_team(task, make, warm_up, on_progress)
+
+
+def say_waits(run: Run) -> None:
+    """Tell whoever waits what for."""
+    print(f"another process does {record_key(run)}: waiting for it", file=sys.stderr)
+
+
+def _train_team(
+    task: Task,
+    make: Callable[[], Learner],
+    warm_up: Callable[[Learner], dict[str, Any]],
+    on_progress: Callable[[int, float | None], None],
+) -> Trained:
     found = find_record(task.folder, task.run)
     there = (task.folder / CHECKPOINT / checkpoint.FILE).exists()
     if found is not None and there and not differing(found.versions):

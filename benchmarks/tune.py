@@ -2,9 +2,10 @@
 
 Every method gets the same budget: `--trials` settings, each trained once for `--steps` control steps, judged
 on the `validation` split (10 tasks x 3 trials, mode actions, judged as results are), which no result is
-computed on. Trial 0 is the method's present settings. The best trial minus trial 0 is an optimistic figure,
-the best of several draws of one seed each; so both settings are then trained with `--confirm` seeds that the
-search has not used, and what those gain, with its interval, is what tuning gained.
+computed on. Trial 0 has the settings that the method had when its search began (the outcome's `before`, which
+a later change of its settings does not alter). The best trial minus trial 0 is an optimistic figure, the best
+of several draws of one seed each; so both settings are then trained with `--confirm` seeds that the search
+has not used, and what those gain, with its interval, is what tuning gained.
 
 The search is kept in `--out`: a journal that a killed search goes on from (a trial that was cut off is run
 again with its settings; the sampler of trial n is seeded with n, so the order of interruptions changes
@@ -165,7 +166,7 @@ def search(
         trials: settings that it may try.
         steps: control steps of a trial.
         out: folder of the journal.
-        confirm: fresh seeds that the present and the best settings are trained with, where they differ.
+        confirm: fresh seeds that the former and the best settings are trained with, where they differ.
         earlier: an outcome of this search to go on from, where there is no journal of it.
     """
     searched = SEARCHED[method]
@@ -249,7 +250,7 @@ def _confirmed(
     seeds: int,
     outcome: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Returns of the present and the best settings with seeds that the search has not used.
+    """Returns of the former and the best settings with seeds that the search has not used.
 
     What is done is kept with the study, under the settings' own name: a later search may find others.
     """
@@ -271,7 +272,7 @@ def _confirmation(seed: int, settings: Mapping[str, Any]) -> str:
 
 
 def _known(study: optuna.Study, outcome: Mapping[str, Any]) -> int:
-    """How many seeds both the present and the best settings have been confirmed with."""
+    """How many seeds both the former and the best settings have been confirmed with."""
     names = ([_confirmation(seed, outcome[which]["settings"]) for which in ("before", "best")]
              for seed in itertools.count(SEED + 1))  # fmt: skip
     return sum(1 for _ in itertools.takewhile(lambda both: study.user_attrs.keys() >= set(both), names))
@@ -311,7 +312,6 @@ def _outcome(study: optuna.Study, searched: Searched) -> dict[str, Any]:
         "searched": {name: list(values) for name, values in searched.choices.items()},
         "before": {"value": _number(first.value), "settings": first.params},
         "best": {"value": _number(best.value), "settings": best.params},
-        "gained": round(best.value - first.value, 2),
         "all": [[_number(trial.value), list(trial.params.values())] for trial in finished],
         "cpu_s": round(sum(trial.user_attrs.get("cpu_s", 0.0) for trial in finished), 1),
     }
@@ -340,7 +340,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--methods", nargs="+", default=list(SEARCHED), help=f"of {', '.join(SEARCHED)}")
     parser.add_argument("--trials", type=int, default=8, help="settings that each method may try")
     parser.add_argument(
-        "--confirm", type=int, default=3, help="seeds that the present and the best settings are trained with"
+        "--confirm", type=int, default=3, help="seeds that the former and the best settings are trained with"
     )
     parser.add_argument("--steps", type=int, default=50_000, help="control steps of a trial")
     parser.add_argument(

@@ -18,7 +18,7 @@ def tuning_table(path: Path) -> str:
     """Markdown of a scenario's searches, a line a method."""
     methods: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))["methods"]
     lines = [
-        "| method | steps of a trial | present settings | return | best of the search | return | fresh seeds "
+        "| method | steps of a trial | settings before | return | best of the search | return | fresh seeds "
         "| gained there | CPU s of the search |",
         "|---|---:|---|---:|---|---:|---:|---:|---:|",
     ]
@@ -49,13 +49,13 @@ def _return(value: float | None) -> str:
 
 
 def _gain(confirmed: Mapping[str, Any] | None) -> str:
-    """Best minus present, over fresh seeds, with its interval by Welch."""
+    """Best minus former settings, over fresh seeds, with its interval by Welch."""
     if confirmed is None:
         return "not confirmed"
     best, before = confirmed["best"], confirmed["before"]
     if None in (*best, *before):
         lost = [f"{values.count(None)} of {len(values)}" for values in (best, before)]
-        return f"diverged: {lost[0]} of the best, {lost[1]} of the present"
+        return f"diverged: {lost[0]} of the best, {lost[1]} of the former"
     if len(best) < 2:
         return f"{best[0] - before[0]:.1f} (one seed)"
     return written(iqm_difference([best], [before]))

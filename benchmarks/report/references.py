@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.judged_return import judged_return
-from benchmarks.stats import clearly_apart
+from benchmarks.stats import clearly_apart, normalised_score
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,7 @@ class Reference:
 
     def score(self, judged: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Normalised score of returns that trials are judged by (`judged_return`)."""
-        random, oracle = self.judged("random"), self.judged("oracle")
-        return (np.asarray(judged) - random) / (oracle - random)
+        return normalised_score(judged, self.judged("random"), self.judged("oracle"))
 
     @property
     def blind_score(self) -> float:

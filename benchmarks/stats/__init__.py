@@ -1,6 +1,6 @@
 """Statistics over runs and tasks: pure functions on arrays, apart from any drawing."""
 
-from benchmarks.stats.adaptation import ChangeResponse, adaptation_gain, change_response, steps_to_recover
+from benchmarks.stats.adaptation import ChangeResponse, adaptation_gain, change_response
 from benchmarks.stats.bootstrap import (
     Interval,
     bootstrap_difference,
@@ -9,7 +9,6 @@ from benchmarks.stats.bootstrap import (
     percentile_interval,
     run_weights,
 )
-from benchmarks.stats.decentralisation import Price, price_of_decentralisation
 from benchmarks.stats.efficiency import LEVELS, StepsToLevel, area_under_curve, median_steps, steps_to_score
 from benchmarks.stats.improvement import improvement_interval, optimality_gap, probability_of_improvement
 from benchmarks.stats.profiles import Profile, performance_profile
@@ -27,7 +26,6 @@ __all__ = [
     "LEVELS",
     "ChangeResponse",
     "Interval",
-    "Price",
     "Profile",
     "Stability",
     "StepsToLevel",
@@ -50,11 +48,9 @@ __all__ = [
     "optimality_gap",
     "percentile_interval",
     "performance_profile",
-    "price_of_decentralisation",
     "probability_of_improvement",
     "run_weights",
     "stability",
-    "steps_to_recover",
     "steps_to_score",
     "t_cdf",
     "t_quantile",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from benchmarks.stats.bootstrap import Interval
 from benchmarks.stats.t_interval import iqm_interval
@@ -60,41 +59,3 @@ def change_response(phases: ArrayLike) -> ChangeResponse:
     if lost.low > 0 and (deficit > 0).all():  # a share of what may be nothing would be noise
         recovered = iqm_interval([(recovery - shock) / deficit])
     return ChangeResponse(iqm_interval([before]), lost, recovered)
-
-
-def steps_to_recover(
-    rewards: ArrayLike, changes: Sequence[int], *, share: float = 0.9, window: int = 10
-) -> NDArray[np.float64]:
-    """Steps from the change until the mean reward of the last `window` steps is back; infinity where never.
-
-    Back means: above the shock's lowest window by `share` of the way to the mean before the change.
-
-    Args:
-        rewards: Reward of each step of each trial, [B, T].
-        changes: The step at which each trial's task changed, [B].
-        share: How much of the loss must be made good.
-        window: Steps in the running mean; all after the change.
-
-    Returns:
-        Steps of each trial [B]; 0 where nothing was lost.
-
-    Raises:
-        ValueError: a change without a step before it or `window` steps after it.
-    """
-    array = np.asarray(rewards, dtype=np.float64)
-    times = np.full(len(array), math.inf)
-    for i, (row, change) in enumerate(zip(array, changes, strict=True)):
-        if change < 1 or change + window > len(row):
-            raise ValueError(
-                f"change at step {change} of {len(row)}: a step before and {window} after are needed"
-            )
-        level = row[:change].mean()
-        means = np.convolve(row[change:], np.full(window, 1 / window), mode="valid")
-        lowest = means.min()
-        if lowest >= level:
-            times[i] = 0.0  # nothing was lost
-            continue
-        back = np.flatnonzero(means >= lowest + share * (level - lowest))
-        after = back[back >= int(means.argmin())]
-        times[i] = float(after[0] + window) if len(after) else math.inf
-    return times

@@ -29,11 +29,9 @@ from benchmarks.stats import (
     normalised_score,
     optimality_gap,
     performance_profile,
-    price_of_decentralisation,
     probability_of_improvement,
     run_weights,
     stability,
-    steps_to_recover,
     steps_to_score,
     t_cdf,
     t_quantile,
@@ -316,24 +314,3 @@ def test_change_response_by_hand():
     assert math.isnan(unhurt.recovered.estimate)  # there is nothing to recover in the second run
     with pytest.raises(ValueError, match="before, shock, recovery"):
         change_response([[1.0, 2.0]])
-
-
-def test_steps_to_recover_by_hand():
-    back = [1.0] * 5 + [0.0] * 4 + [1.0] * 6
-    never = [1.0] * 5 + [0.0] * 10
-    unhurt = [1.0] * 15
-    late = [1.0] * 7 + [0.0] * 2 + [1.0] * 6  # what was good before the loss is no recovery from it
-    times = steps_to_recover([back, never, unhurt, late], [5, 5, 5, 5], window=2)
-    assert times.tolist() == [6, math.inf, 0, 6]  # steps 9 and 10 are the first two that are both good again
-    with pytest.raises(ValueError, match="after are needed"):
-        steps_to_recover([[1.0, 2.0]], [1], window=5)
-
-
-def test_the_price_of_decentralisation_adds_up():
-    team, matched, handicapped = [[0.5, 0.6, 0.7]], [[0.9, 0.8, 1.0]], [[0.8, 0.7, 0.6]]
-    price = price_of_decentralisation(team, matched, handicapped)
-    assert price.total.estimate == pytest.approx(0.3)
-    assert (price.channel.estimate, price.split.estimate) == (pytest.approx(0.2), pytest.approx(0.1))
-    alone = price_of_decentralisation(team, matched)
-    assert alone.total == price.total
-    assert alone.channel is None

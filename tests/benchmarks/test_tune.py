@@ -1,13 +1,16 @@
 """The search of settings: equal budgets, present settings first, and the same search after a cut."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from baselines.sb3 import sb3_ppo_config
 from benchmarks import tune
-from benchmarks.tune import SEARCHED, SEED, Searched, main, search
+from benchmarks.tune import SEARCHED, SEED, WORLD_SEED, Searched, main, search
 from benchmarks.tuning_table import tuning_table
+from ma_ssm_env import neutral_policy
 
 CHOICES = {"learning_rate": (1, 2, 3, 4), "gamma": (0, 10)}
 
@@ -39,7 +42,30 @@ def test_present_settings_come_first_and_none_twice(toy, tmp_path):
     assert len({tuple(changes.values()) for _, changes in toy}) == 8  # all there are
     assert found["before"] == {"value": 88.0, "settings": {"learning_rate": 1, "gamma": 0}}
     assert found["best"] == {"value": 100.0, "settings": {"learning_rate": 3, "gamma": 10}}
-    assert found["gained"] == 12.0
+    assert found["best"]["value"] - found["before"]["value"] == 12.0
+
+
+def test_settings_are_chosen_on_validation_tasks_by_worlds_that_no_run_has(tmp_path, monkeypatch):
+    asked, evaluated = [], tune.evaluate
+
+    def look(scenario, players, **options):
+        asked.append(options["split"])
+        return evaluated(scenario, players, **{**options, "trials": 1})
+
+    monkeypatch.setattr(tune, "evaluate", look)
+    worlds = []
+
+    def train(scenario, seed, steps, config, *, world_seed, hooks):
+        del scenario, steps, config, hooks
+        worlds.append((seed, world_seed))
+        return SimpleNamespace(policy=neutral_policy(2))
+
+    searched = tune._sb3(sb3_ppo_config, train, {"gamma": (0.9, 0.95)})
+    monkeypatch.setitem(SEARCHED, "sb3-ppo", searched)
+    search("PointDir-v0", "sb3-ppo", 2, 10, tmp_path, confirm=1)
+    assert set(asked) == {"validation"}
+    assert worlds[0] == (SEED, WORLD_SEED)
+    assert len({world for seed, world in worlds}) == len({seed for seed, _ in worlds})
 
 
 def test_a_search_goes_on_where_it_was_cut(toy, tmp_path, monkeypatch):

@@ -1,13 +1,18 @@
 """The ladder: every method of the table gives a record, and the variants differ in what they say they do."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from baselines.sb3 import sb3_ppo_config
+from benchmarks.runner import sb3
 from benchmarks.runner.execute import execute, plan
 from benchmarks.runner.methods import METHODS, Job, find_methods
 from benchmarks.runner.ours import matched_width
 from benchmarks.runner.suites import CORE_METHODS, CORE_SCENARIOS, SUITES, Suite
 from ma_ssm_env import SCENARIOS
+from policies.config import WORLDS_OF_A_RUN
 from policies.cores import CORES
 
 BUDGET = 200
@@ -25,6 +30,19 @@ def test_every_method_trains_and_is_evaluated(method):
         assert record.result.charged_steps >= BUDGET
         assert record.result.parameters["actor"] > 0
     assert record.run.method == method
+
+
+def test_seeds_of_a_baseline_share_no_worlds():
+    worlds = []
+
+    def train(*given, world_seed, **more):
+        worlds.append(world_seed)
+        return SimpleNamespace(parameters={}, steps=0)
+
+    method = sb3._method(1.0, sb3_ppo_config, train, told={})
+    for seed in (0, 1, 2):
+        method.run(Job("PointDir-v0", seed, BUDGET, ()), lambda *_: None, lambda steps: None)
+    assert np.diff(worlds).min() >= WORLDS_OF_A_RUN > sb3_ppo_config("PointDir-v0").worlds
 
 
 def configuration(method):

@@ -21,6 +21,7 @@ from benchmarks.runner import claim
 from benchmarks.runner.claim import claimed
 from benchmarks.workflows import CollaborationResult, CollaborativeLearning
 from benchmarks.workflows.baseline import baseline, baseline_run
+from benchmarks.workflows.learners import PpoLearner
 from policies import (
     AdaptationAgent,
     CoordinatorAgent,
@@ -126,10 +127,13 @@ def test_what_another_process_has_trained_in_the_meantime_is_taken(tmp_path, mon
     assert f"another process does {record_key(run)}: waiting for it" in capsys.readouterr().err
 
 
-def test_training_ends_at_the_target(tmp_path) -> None:
+def test_training_ends_at_the_target(tmp_path, monkeypatch) -> None:
+    judge, splits = PpoLearner.judge, []
+    monkeypatch.setattr(PpoLearner, "judge", lambda *given: splits.append(given[1]) or judge(*given))
     found = solve(tmp_path, target_performance=-1.0, budget=4 * STEPS)
     assert (found.reached, found.steps, found.budget) == (True, STEPS, 4 * STEPS)
     assert len(found.curve) == 1
+    assert splits == ["test", "validation", "test"]  # before, to see whether to stop, and after
     assert "-1 on validation: reached after 3,200 of 12,800" in str(found)
 
 

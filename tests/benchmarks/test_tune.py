@@ -50,7 +50,8 @@ def test_settings_are_chosen_on_validation_tasks_by_worlds_that_no_run_has(tmp_p
 
     def look(scenario, players, **options):
         asked.append(options["split"])
-        return evaluated(scenario, players, **{**options, "trials": 1})
+        found = evaluated(scenario, players, **{**options, "trials": 1})
+        return SimpleNamespace(returns=found.returns + len(asked))  # the later the better: it is confirmed
 
     monkeypatch.setattr(tune, "evaluate", look)
     worlds = []
@@ -65,7 +66,7 @@ def test_settings_are_chosen_on_validation_tasks_by_worlds_that_no_run_has(tmp_p
     search("PointDir-v0", "sb3-ppo", 2, 10, tmp_path, confirm=1)
     assert set(asked) == {"validation"}
     assert worlds[0] == (SEED, WORLD_SEED)
-    assert len({world for seed, world in worlds}) == len({seed for seed, _ in worlds})
+    assert len({world for seed, world in worlds}) == len({seed for seed, _ in worlds}) == 2
 
 
 def test_a_search_goes_on_where_it_was_cut(toy, tmp_path, monkeypatch):

@@ -69,6 +69,12 @@ def receive(belief: Float, rate: Float, noise: Float) -> Float:
     return _received(belief, gate(rate), noise, np.empty_like(belief))[0]
 
 
+def receive_at_snr(belief: Float, ratio: Float, noise: Float) -> Float:
+    """`receive`, bit for bit, of a signal-to-noise ratio: one a world [B, 1], or one a number [B, d]."""
+    received: Float = (ratio * belief + np.sqrt(ratio) * noise) / (ratio + _ONE)
+    return received
+
+
 def _received(belief: Float, share: Float, noise: Float, out: Float) -> tuple[Float, Float]:
     # 2^(2R), once for each belief dimension: arrays of one shape are multiplied in less time. Taking 1 off it
     # is exact, so that 1 + snr is this very number.
@@ -148,7 +154,7 @@ class Blackboard:
     def posted(self) -> dict[str, Float]:
         """What was posted in the last step, heard or not; views, for pictures and logs: no role observes it.
 
-        `belief` [B, d], `prior` and `correction` [B, m], `rate` [B, 1].
+        `belief` [B, d], `prior`, `correction` and `trust` [B, m], `rate` [B, 1].
         """
         d, m = BELIEF_SIZE, self.layout["last_torque"].stop - self.layout["last_torque"].start
         said = self.said
@@ -157,6 +163,7 @@ class Blackboard:
             "prior": said[:, d : d + m],
             "correction": said[:, d + m : d + 2 * m],
             "rate": said[:, -1:],
+            "trust": said[:, d + 2 * m : d + 3 * m],
         }
 
     def post(self, noise: Float) -> Float:

@@ -260,6 +260,7 @@ class NarrowBeliefTeam(_Around):
             where = env.observation_fields(agent).get("received_belief")
             if where is not None:
                 self._unheard[agent] = slice(where.start + size, where.stop)
+        self._agent = "state_modeling_0"
         board = env.state_fields["received_belief"]
         self._unheard_state = slice(board.start + size, board.stop)
 
@@ -270,6 +271,10 @@ class NarrowBeliefTeam(_Around):
 
     def step(self, actions: Mapping[str, Any]) -> Any:
         """One control step; rewards are those of the bits that were sent."""
+        if self._agent in actions:  # nothing else is posted: pictures, logs and measures show what was sent
+            shape = (self.env.num_envs, BELIEF_SIZE)
+            said = checked_action(self.env.scenario.id, self._agent, actions[self._agent], shape)
+            actions = {**actions, self._agent: self._sent * said}
         observations, rewards, ended, truncated, infos = self.env.step(actions)
         saved = (1.0 - self._share) * infos["rate_cost"]
         rewards = {a: r + saved if AGENTS[a] in ACTING_ROLES else r for a, r in rewards.items()}

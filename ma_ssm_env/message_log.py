@@ -207,7 +207,6 @@ class MessageLog:
             self._begin(complete=(episode, taken) == (0, 1))
         values = {
             **{name: post[world] for name, post in board.posted.items()},
-            "trust": board.fields["last_trust"][world],
             "received_belief": board.fields["received_belief"][world],
             "torque": board.fields["last_torque"][world],
             "bits": board.bits[world],

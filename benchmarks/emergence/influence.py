@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from benchmarks.emergence.play import CHANNELS, Condition, Match, Team
 from benchmarks.metrics import influence
 from ma_ssm_env import Policy
-from ma_ssm_env.blackboard import receive
 from ma_ssm_env.evaluation import EVALUATION_SEED
 from policies.role_network import NetworkPolicy
 
@@ -67,7 +66,7 @@ def channel_influence(
                 pools[field, role].append(per_task(_moved(match, role, field, _pool(messages, N, J), rng)))
                 if field == "received_belief":
                     noise = _pool(match.posted("noise"), N, J)
-                    again = [receive(match.posted("belief"), match.posted("rate"), eps) for eps in noise]
+                    again = [match.through_channel(match.posted("belief"), eps) for eps in noise]
                     silent = match.silent("state_modeling")
                     fresh = [np.where(silent[:, None], np.float32(0.0), message) for message in again]
                     noises[field, role].append(per_task(_moved(match, role, field, fresh, rng)))

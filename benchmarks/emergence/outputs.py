@@ -60,7 +60,7 @@ def played_replicates(
 def role_outputs(
     team: Team, played: Played, groups: NDArray[np.int64], rng: np.random.Generator
 ) -> outputs.Series:
-    """Outputs of the roles as few numbers each, and the torque as V.
+    """Outputs of the roles as few numbers each, and the torque as V, of the trust that was used.
 
     Ranks know no scale: a network before training reacts to everything, by a thousandth of its noise. So an
     output is what the role's distribution gives, the action that was played plus noise of the deviation that
@@ -83,7 +83,10 @@ def role_outputs(
         parts.append(action)
     directions = [principal_directions(part[0], MOST_NUMBERS) for part in parts]
     m = widths[1]
+    trust_is_held = bool(team.options.get("fixed_trust", False))
     prior, correction, trust = (parts[i][..., :m].astype(np.float32) for i in (1, 2, 3))
+    if trust_is_held:
+        trust = np.zeros_like(trust)  # what is held has no noise of its own
     torque = combine(prior, correction, trust).astype(np.float64)
     of_torque = principal_directions(torque[0], MOST_NUMBERS)
     # V is a function of what is shifted: of the few numbers, carried back to actions where some are lost.
@@ -95,6 +98,8 @@ def role_outputs(
             (part if exact else part @ direction.T)[..., :m].astype(np.float32)
             for part, direction in zip(shifted[1:], directions[1:], strict=True)
         )
+        if trust_is_held:
+            control = np.zeros_like(control)
         return np.asarray(combine(prior, correction, control) @ of_torque, dtype=np.float64)
 
     return outputs.Series(few, macro, groups[whole])

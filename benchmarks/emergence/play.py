@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ma_ssm_env import Policy
-from ma_ssm_env.blackboard import receive
+from ma_ssm_env.blackboard import receive_at_snr
 from ma_ssm_env.controls import team_vector_env
 from ma_ssm_env.evaluation import EVALUATION_SEED, charge_unreached
 from ma_ssm_env.roles import ACTING_ROLES, ROLE_TABLE
@@ -103,7 +103,8 @@ class Played:
         returns: plain task return per inner episode, mean over the K of the trial [C, N, J].
         episodes: of each inner episode [C, N, J, K].
         bits: nominal bits a step [C, N, J].
-        actions: role -> [C, T, N J, A], where recorded.
+        actions: role -> [C, T, N J, A], where recorded: what the environment took, in [-1, 1]. What an option
+            of the team holds (`fixed_trust`, `fixed_rate`, `belief_size`) is as it was held.
         states: `state()` before each step [C, T, N J, S], where recorded.
         whole: worlds whose trial lasted all T steps [C, N J].
     """
@@ -165,6 +166,10 @@ class Match:
             r: team.references[r].initial_memory(len(rows)) for r, rows in self._frozen.items() if len(rows)
         }
         self._posts: dict[str, Float] = {}
+        board, posts = self.env.game.blackboard, self._posts
+        # Options of the team stand between what policies say and what is posted, so posts are read off the
+        # blackboard, before finished worlds begin anew. The views last: each step has an array of its own.
+        self.env.game.listeners.append(lambda step, setup: posts.update(board.posted))
         self.observations = self._given(raw)
 
     def _plan(self) -> None:
@@ -229,10 +234,8 @@ class Match:
             if not len(rows):
                 return
             content = rows if source is None else source[rows]
-            observation[rows, where] = receive(
-                self._posts["belief"][content],
-                self._posts["rate"][rows],
-                self._posts["noise"][self._noise[rows]],
+            observation[rows, where] = self.through_channel(
+                self._posts["belief"][content], self._posts["noise"][self._noise[rows]], rows
             )
         elif source is not None and name in POSTED:
             rows = self._swapped[name, role]
@@ -268,22 +271,21 @@ class Match:
             size = self.env.single_action_space("environment_0").shape[0]
             given["environment_0"] = np.zeros((self.count, size), dtype=np.float32)
         raw, _, ended, _, infos = self.env.step(given)
-        self._posts = {
-            name: np.clip(actions[role][:, self.action_fields[role][name]], -1.0, 1.0)
-            for role, name in (
-                ("state_modeling", "belief"),
-                ("meta_learning", "prior"),
-                ("adaptation", "correction"),
-                ("coordinator", "rate"),
-            )
-        }
-        self._posts["noise"] = infos["channel_noise"]
+        self._posts |= {"noise": infos["channel_noise"], "snr": infos["snr"]}
         self.observations = self._given(raw)
         return ended[self._agents["state_modeling"]], infos
 
     def posted(self, name: str) -> Float:
-        """What was posted in the last step: belief, prior, correction or rate; or the noise [B, .]."""
+        """What was posted in the last step: belief, prior, correction, trust or rate; or the noise [B, .]."""
         return self._posts[name]
+
+    def taken(self, role: str) -> Float:
+        """The role's action of the last step as the environment took it [B, A]."""
+        return np.concatenate([self._posts[name] for name in self.action_fields[role]], axis=1)
+
+    def through_channel(self, belief: Float, noise: Float, rows: Indices | slice = slice(None)) -> Float:
+        """What worlds `rows` receive of beliefs [n, d] through noise [n, d], by their channel's last step."""
+        return receive_at_snr(belief, self._posts["snr"][rows], noise)
 
     def silent(self, role: str) -> NDArray[np.bool_]:
         """Worlds in which nothing that the role posts is received [B]."""
@@ -306,7 +308,8 @@ class Match:
         self.observations = {r: o.copy() for r, o in state["observations"].items()}
         self.memories = copy.deepcopy(state["memories"])
         self._frozen_memories = copy.deepcopy(state["frozen"])
-        self._posts = {n: p.copy() for n, p in state["posts"].items()}
+        self._posts.clear()  # in place: the listener writes into it
+        self._posts.update({n: p.copy() for n, p in state["posts"].items()})
         self._rng.bit_generator.state = copy.deepcopy(state["rng"])
 
 
@@ -349,10 +352,9 @@ def play(
     for _ in range(length):
         if states:
             seen.append(match.env.state())
-        actions = match.act()
+        ended, infos = match.step(match.act())
         for role in record:
-            kept[role].append(np.clip(actions[role], -1.0, 1.0))
-        ended, infos = match.step(actions)
+            kept[role].append(match.taken(role))
         silent = match.silent("state_modeling")
         bits += np.where(playing & ~silent, infos["bits"], 0.0)
         steps += playing

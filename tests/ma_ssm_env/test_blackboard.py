@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from ma_ssm_env import ROLES, parallel_env, single_agent_env, vector_env
-from ma_ssm_env.blackboard import NOISE_BOUND, bits_per_dimension, channel_noise, combine, receive, snr
+from ma_ssm_env.blackboard import (
+    NOISE_BOUND,
+    bits_per_dimension,
+    channel_noise,
+    combine,
+    receive,
+    receive_at_snr,
+    snr,
+)
 from ma_ssm_env.roles import BOUNDS
 
 
@@ -48,8 +56,18 @@ def test_channel_by_hand(rate, bits, ratio):
     received = receive(belief, rates, noise)
     assert received.dtype == np.float32
     np.testing.assert_allclose(received, channel(belief, rate, noise), rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(receive_at_snr(belief, snr(rates), noise), received)
     if rate == -1.0:
         assert (received == 0).all()
+
+
+def test_the_channel_is_the_same_of_a_rate_and_of_its_ratio():
+    rng = np.random.default_rng(4)
+    belief, noise = rng.uniform(-1, 1, (2, 20_000, 8)).astype(np.float32)
+    rates = rng.uniform(-1, 1, (20_000, 1)).astype(np.float32)
+    np.testing.assert_array_equal(receive_at_snr(belief, snr(rates), noise), receive(belief, rates, noise))
+    part = snr(rates) * np.float32([1, 1, 0, 0, 0, 0, 0, 0])  # 0 where nothing is sent
+    assert (receive_at_snr(belief, part, noise)[:, 2:] == 0.0).all()
 
 
 @pytest.mark.parametrize("rate", [-0.9, -0.5, 0.0, 0.5])

@@ -162,6 +162,8 @@ def test_a_narrow_belief_is_a_part_of_the_belief_for_a_part_of_the_price():
         assert infos["snr"].shape == (B, 8)
         np.testing.assert_array_equal(infos["snr"][:, :3], np.repeat(wide_infos["snr"], 3, 1))
         np.testing.assert_array_equal(infos["snr"][:, 3:], 0.0)
+        sent = narrow.game.blackboard.said[:, :8]  # cleared where a trial ended
+        np.testing.assert_array_equal(sent, wide.game.blackboard.said[:, :8] * (np.arange(8) < 3))
         np.testing.assert_allclose(infos["bits"], 48.0 * 3 / 8)  # a rate of 1/2 is 3/4 of the 64 bits
         np.testing.assert_allclose(infos["rate_cost"], 0.4 * 0.75 * 3 / 8)
         acting = "coordinator_0"
@@ -169,6 +171,9 @@ def test_a_narrow_belief_is_a_part_of_the_belief_for_a_part_of_the_price():
         np.testing.assert_array_equal(paid["environment_0"], full["environment_0"])
         board = narrow.state_fields["received_belief"]
         np.testing.assert_array_equal(narrow.state()[:, board.start + 3 : board.stop], 0.0)
+    assert (given["state_modeling_0"] == 0.5).all()
+    with pytest.raises(ValueError, match="state_modeling_0 has shape"):
+        narrow.step({**given, "state_modeling_0": np.zeros((B, 1), np.float32)})
     for size in (0, 9, 2.0):
         with pytest.raises(ValueError, match="belief_size"):
             team_vector_env("PointDir-v0", B, belief_size=size)

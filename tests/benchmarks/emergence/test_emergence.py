@@ -134,7 +134,12 @@ def test_the_rate_is_held(told: Team) -> None:
     assert found.returns[2].mean() > found.returns[0].mean() + 1.0
 
 
-def test_swapped_messages_are_those_of_the_named_worlds(layout: Layout) -> None:
+# Options of the team that stand between what policies say and what is posted.
+CONTROLS: list[dict[str, Any]] = [{}, {"fixed_rate": 1.0}, {"fixed_trust": True}, {"belief_size": 2}]
+
+
+@pytest.mark.parametrize("controls", CONTROLS, ids=str)
+def test_swapped_messages_are_those_of_the_named_worlds(layout: Layout, controls: dict[str, Any]) -> None:
     # The sender says its world's number; the rate is the highest, so that noise is small.
     class Numbered:
         def initial_memory(self, batch: int) -> None:
@@ -149,14 +154,14 @@ def test_swapped_messages_are_those_of_the_named_worlds(layout: Layout) -> None:
         "state_modeling": Numbered(),
         "meta_learning": layout.role("meta_learning", echo),
         "adaptation": layout.role("adaptation", {("last_prior", "correction"): np.eye(2)}),
-        "coordinator": layout.role("coordinator", bias={"rate": 1.0}),
+        "coordinator": layout.role("coordinator", bias={"rate": -1.0 if "fixed_rate" in controls else 1.0}),
     }
     source = np.roll(np.arange(12), 5)
     content = {
         ("received_belief", "meta_learning"): source,
         ("last_prior", "adaptation"): source[::-1].copy(),
     }
-    team = Team(SCENARIO, players, {}, {"horizon": 5})
+    team = Team(SCENARIO, players, {}, {"horizon": 5, **controls})
     found = play(
         team, TASKS, 2, [Condition(), Condition(swap=Swap(content))], record=["meta_learning", "adaptation"]
     )
@@ -180,6 +185,86 @@ def test_swapped_noise_is_the_other_worlds_noise(layout: Layout) -> None:
     heard = play(team, TASKS, 2, conditions, record=["meta_learning"]).actions["meta_learning"]
     assert heard[0, 2].std() > 0.1
     np.testing.assert_array_equal(heard[1, 2], heard[0, 2][order])
+
+
+@pytest.mark.parametrize(
+    "controls",
+    [
+        *CONTROLS,
+        {"muted_roles": ["coordinator"]},
+        {"muted_roles": ["state_modeling"]},
+        {"absent_roles": ["coordinator"]},
+        {"absent_roles": ["state_modeling"]},
+        {"sensor_noise": 0.1, "feedback": "none", "split": "test"},
+    ],
+    ids=str,
+)
+def test_a_sender_that_says_the_same_everywhere_is_heard_the_same_everywhere(
+    layout: Layout, controls: dict[str, Any]
+) -> None:
+    players = {
+        "state_modeling": layout.role("state_modeling", bias={"belief": 0.5}),
+        "meta_learning": layout.role("meta_learning", {("received_belief", "prior"): 0.3 * np.ones((8, 2))}),
+        "adaptation": layout.role("adaptation"),
+        "coordinator": layout.role("coordinator", bias={"rate": -0.5, "trust": 1.0}),
+    }
+    swap = Swap(dict.fromkeys(CHANNELS, other_task(6, 2, np.random.default_rng(0))))
+    team = Team(SCENARIO, players, {}, {"horizon": 20, **controls})
+    match = Match(team, TASKS, 2, [Condition(), Condition("swapped", swap=swap)])
+    for _ in range(5):
+        match.step(match.act())
+        own, swapped = np.split(
+            match.observations["meta_learning"][:, match.fields["meta_learning"]["received_belief"]], 2
+        )
+        np.testing.assert_array_equal(own, swapped)
+
+
+def test_measures_meet_what_an_option_of_the_team_made_of_its_messages(layout: Layout) -> None:
+    # A team under options is one whose roles say themselves what the options hold.
+    reads = layout.observation["meta_learning"]["received_belief"]
+    assert reads.stop - reads.start == 8
+
+    def team_of(said: dict[str, float], belief: list[float], options: dict[str, Any]) -> Team:
+        own = layout.role("state_modeling", {("positions", "belief"): np.eye(2, 8)}, {"belief": belief})
+        hears = {("received_belief", "prior"): np.vstack([0.5 * np.eye(2), np.zeros((6, 2))])}
+        players = {
+            "state_modeling": own,
+            "meta_learning": layout.role("meta_learning", hears),
+            "adaptation": layout.role("adaptation", bias={"correction": [0.4, -0.4]}),
+            "coordinator": layout.role("coordinator", bias=said),
+        }
+        return Team(SCENARIO, players, {}, {"horizon": 10, **options})
+
+    held = {"fixed_rate": -0.4, "fixed_trust": True, "belief_size": 2}
+    under = team_of({"rate": 0.9, "trust": 1.0}, [0.3] * 8, held)
+    alike = team_of({"rate": -0.4, "trust": 0.0}, [0.3, 0.3, 0, 0, 0, 0, 0, 0], {})
+    found = [
+        channel_influence(team, TASKS, 3, np.random.default_rng(0), every=5, ahead=0)[0]
+        for team in (under, alike)
+    ]
+    for channel, (by_pool, by_noise) in found[0].items():
+        np.testing.assert_array_equal(by_pool, found[1][channel][0], err_msg=str(channel))
+        np.testing.assert_array_equal(by_noise, found[1][channel][1], err_msg=str(channel))
+    assert found[0]["received_belief", "meta_learning"][1].min() > 0.0
+    order = np.random.default_rng(1).permutation(18)
+    conditions = [Condition(), Condition(swap=Swap(dict.fromkeys(CHANNELS, order), noise=order[::-1].copy()))]
+    one, other = (play(team, TASKS, 3, conditions, record=ACTING_ROLES) for team in (under, alike))
+    np.testing.assert_array_equal(one.returns, other.returns)
+    for role in ACTING_ROLES:
+        np.testing.assert_array_equal(one.actions[role], other.actions[role], err_msg=role)
+
+
+def test_the_torque_is_that_of_the_trust_that_was_used(layout: Layout) -> None:
+    def torque(trust: float) -> Any:
+        players = {**layout.told_team(), "coordinator": layout.role("coordinator", bias={"trust": trust})}
+        players["adaptation"] = layout.role("adaptation", bias={"correction": [0.5, -0.5]})
+        team = Team(SCENARIO, players, {}, {"horizon": 10, "fixed_trust": True})
+        series, _ = played_replicates(team, TASKS, 2, np.random.default_rng(0), replicates=1)
+        other = [*series.parts[:3], series.parts[3] + 1.0]
+        np.testing.assert_array_equal(series.macro(series.parts), series.macro(other))
+        return series.macro(series.parts)
+
+    np.testing.assert_array_equal(torque(-1.0), torque(1.0))
 
 
 def test_a_restored_match_goes_on_bit_for_bit(layout: Layout) -> None:

@@ -16,7 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.emergence.influence import channel_influence, deviation
-from benchmarks.emergence.outputs import TrialsEndEarly, played_replicates, silent_roles, task_features
+from benchmarks.emergence.outputs import (
+    TrialsEndEarly,
+    played_replicates,
+    silent_roles,
+    task_features,
+    whole_trials,
+)
 from benchmarks.emergence.play import CHANNELS, SENDERS, Condition, Match, Played, Swap, Team, play
 from benchmarks.metrics import ablations, coalitions, communication, diversity, influence, outputs, signalling
 from benchmarks.metrics.conditioning import residuals
@@ -170,16 +176,20 @@ def analyse(
                 num_threads=config.num_threads,
             )
         except TrialsEndEarly as error:
-            unknown = float("nan")
-            findings["information"] = [
-                Finding(
-                    "information", unknown, "nats", unknown, unknown, None, "none", "not reported", str(error)
-                )
-            ]
+            for group in ("signalling", "information", "diversity"):
+                findings[group] = [_not_reported(group, error)]
         else:
-            findings["signalling"], checks = _signalling(team, recorded, some, config, rng)
+            early: TrialsEndEarly | None = None
+            checks: dict[str, float] = {}
+            try:
+                worlds = whole_trials(scenario.id, recorded.whole[0], len(some))
+                findings["signalling"], checks = of_signals(team, recorded, some, worlds, rng)
+            except TrialsEndEarly as error:
+                findings["signalling"], early = [_not_reported("signalling", error)], error
             findings["information"], spread, given = _information(series, recorded, rng)
-            findings["diversity"] = [_diversity(team, recorded, len(some), config.message_trials, rng)]
+            findings["diversity"] = [
+                _not_reported("diversity", early) if early else of_proposals(team, recorded, worlds, rng)
+            ]
             record["replicates"] = spread
             record["checks"] = checks | given
     record["returns"] = {"team": float(own.returns.mean()), "per_task": own.returns[0].mean(1).tolist()}
@@ -305,6 +315,11 @@ def _rungs(
 # -- information ----------------------------------------------------------------------------------------
 
 
+def _not_reported(what: str, error: TrialsEndEarly) -> Finding:
+    nan = float("nan")
+    return Finding(what, nan, "nats", nan, nan, None, "none", "not reported", str(error))
+
+
 def _information(
     series: outputs.Series, played: Played, rng: np.random.Generator
 ) -> tuple[list[Finding], dict[str, Any], dict[str, Any]]:
@@ -326,24 +341,31 @@ def _information(
     return found, spread, conditioned
 
 
-def _signalling(
-    team: Team, played: Played, tasks: Array, config: AnalysisConfig, rng: np.random.Generator
-) -> tuple[list[Finding], dict[str, Any]]:
+def of_signals(
+    team: Team, played: Played, tasks: Array, worlds: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[list[Finding], dict[str, float]]:
+    """What the belief tells, and cross-checks of it in nats, from the first condition of what was played.
+
+    Args:
+        team: who played.
+        played: with state_modeling's actions and the states.
+        tasks: hidden tasks [N, k], each with J trials.
+        worlds: trials that are used, as `whole_trials` gives them [N', J'].
+        rng: of permutations and samples.
+    """
     scenario = find_scenario(team.scenario)
-    N, J = len(tasks), config.message_trials
-    belief = played.actions["state_modeling"][0]
+    tasks = tasks[worlds[:, 0] // (played.whole.shape[1] // len(tasks))]
+    belief = played.actions["state_modeling"][0][:, worlds]  # [T, N', J', d]
     if "state_modeling" in silent_roles(team):
         belief = np.zeros_like(belief)
-    T = belief.shape[0]
+    T, N, J, _ = belief.shape
     features = task_features(scenario.id, tasks)
-    found = [signalling.task_signalling(belief.reshape(T, N, J, -1), features, rng)]
+    found = [signalling.task_signalling(belief, features, rng)]
     match_fields = Match(team, tasks[:1], 1, [Condition()]).env.state_fields
-    velocities = played.states[0][..., match_fields["velocities"]]
-    checks: dict[str, Any] = {}
+    velocities = played.states[0][:, worlds, match_fields["velocities"]]
+    checks: dict[str, float] = {}
     if velocities.shape[-1]:
-        found.append(
-            signalling.velocity_signalling(belief.reshape(T, N, J, -1), velocities.reshape(T, N, J, -1), rng)
-        )
+        found.append(signalling.velocity_signalling(belief, velocities, rng))
     # Nearest neighbours see what is not monotone; few numbers and few samples, as they need.
     few = (belief @ principal_directions(belief, 2)).reshape(T * N * J, -1)
     spread = np.broadcast_to(features[None, :, None, :], (T, N, J, features.shape[1])).reshape(T * N * J, -1)
@@ -357,12 +379,20 @@ def _signalling(
     return found, checks
 
 
-def _diversity(team: Team, played: Played, N: int, J: int, rng: np.random.Generator) -> Finding:
+def of_proposals(team: Team, played: Played, worlds: NDArray[np.int64], rng: np.random.Generator) -> Finding:
+    """How differently prior and correction act, in the first condition of what was played.
+
+    Args:
+        team: who played.
+        played: with both roles' actions.
+        worlds: trials that are used, as `whole_trials` gives them [N', J'].
+        rng: of permutations and intervals.
+    """
     pair = ("meta_learning", "adaptation")
     series, deviations = [], []
     for role in pair:
-        action = played.actions[role][0]
-        series.append(action.reshape(len(action), N, J, -1))
+        action = played.actions[role][0][:, worlds]  # [T, N', J', m]
+        series.append(action)
         deviations.append(deviation(team.players.get(role), action.shape[-1]))
     return diversity.diversity(series[0], series[1], (deviations[0], deviations[1]), rng)
 

@@ -18,6 +18,8 @@ from ma_ssm_env.roles import ACTING_ROLES
 from ma_ssm_env.scenarios import find_scenario
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+LEAST_WHOLE = 0.5  # share of the trials that must last to the end
 MOST_NUMBERS = 3  # principal components of a role's output that the information measures use
 
 
@@ -65,13 +67,13 @@ def role_outputs(
     Ranks know no scale: a network before training reacts to everything, by a thousandth of its noise. So an
     output is what the role's distribution gives, the action that was played plus noise of the deviation that
     influence is measured by; the same noise in all replicates, so that those that are equal stay so.
+
+    Raises:
+        TrialsEndEarly: fewer than half of the trials last to their end, in all conditions.
     """
     whole = np.asarray(played.whole.all(axis=0))
-    if whole.sum() < 0.5 * len(whole):
-        raise TrialsEndEarly(
-            f"{team.scenario}: {int((~whole).sum())} of {len(whole)} trials end early; measures of "
-            "information need trials of one length: take a scenario without early ends, or a shorter horizon"
-        )
+    if whole.sum() < LEAST_WHOLE * len(whole):
+        raise _end_early(team.scenario, whole, "measures of information need trials of one length")
     parts, widths = [], []
     for role in ACTING_ROLES:
         action = played.actions[role][:, :, whole]
@@ -103,6 +105,40 @@ def role_outputs(
         return np.asarray(combine(prior, correction, control) @ of_torque, dtype=np.float64)
 
     return outputs.Series(few, macro, groups[whole])
+
+
+def whole_trials(scenario: str, whole: NDArray[np.bool_], num_tasks: int) -> Indices:
+    """Worlds whose trial lasted to its end, equally many of each task.
+
+    Measures that hold trials of a task against each other need at least two of each, and as many of each. So
+    many are taken as keep most trials, the first of each task; tasks with fewer are left out.
+
+    Args:
+        scenario: its id, for the error.
+        whole: worlds whose trial lasted to its end, task by task [N J].
+        num_tasks: N.
+
+    Returns:
+        Worlds [N', J'], N' <= N and J' <= J; all of them, in order, where no trial ends early.
+
+    Raises:
+        TrialsEndEarly: fewer than half of the trials would be left.
+    """
+    by_task = whole.reshape(num_tasks, -1)
+    trials, counts = by_task.shape[1], by_task.sum(1)
+    kept = {j: j * int((counts >= j).sum()) for j in range(min(2, trials), trials + 1)}
+    each = max(kept, key=lambda j: (kept[j], j))
+    if kept[each] < LEAST_WHOLE * whole.size:
+        raise _end_early(scenario, whole, "signalling and diversity need two or more whole trials of a task")
+    rows = [np.flatnonzero(row)[:each] + i * trials for i, row in enumerate(by_task) if row.sum() >= each]
+    return np.array(rows, dtype=np.int64)
+
+
+def _end_early(scenario: str, whole: NDArray[np.bool_], need: str) -> TrialsEndEarly:
+    return TrialsEndEarly(
+        f"{scenario}: {int((~whole).sum())} of {len(whole)} trials end early; {need}: take a scenario "
+        "without early ends, or a shorter horizon"
+    )
 
 
 def silent_roles(team: Team) -> frozenset[str]:

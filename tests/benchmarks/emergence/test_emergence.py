@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.emergence import outputs
 from benchmarks.emergence.__main__ import main
-from benchmarks.emergence.analysis import AnalysisConfig, analyse
+from benchmarks.emergence.analysis import AnalysisConfig, analyse, of_proposals, of_signals
 from benchmarks.emergence.calibration import ALLOWED, NEEDED, p_values
 from benchmarks.emergence.controls import scripted_teams
 from benchmarks.emergence.influence import channel_influence
-from benchmarks.emergence.outputs import TrialsEndEarly, played_replicates, task_features
+from benchmarks.emergence.outputs import TrialsEndEarly, played_replicates, task_features, whole_trials
 from benchmarks.emergence.play import CHANNELS, Condition, Match, Swap, Team, play
 from benchmarks.emergence.record import write_record
 from benchmarks.emergence.scripted import Layout
@@ -343,6 +344,60 @@ def test_trials_of_unequal_length_have_no_information_measured() -> None:
     team = Team("HumanoidDir-v0", {}, {}, {"horizon": 60, "episodes_per_trial": 1})
     with pytest.raises(TrialsEndEarly, match="end early"):
         played_replicates(team, np.array([[0.5]]), 2, np.random.default_rng(0), replicates=1)
+
+
+def test_as_many_whole_trials_of_each_task_as_keep_most() -> None:
+    every = whole_trials("HopperGravity-v0", np.ones(12, dtype=bool), 4)
+    np.testing.assert_array_equal(every, np.arange(12).reshape(4, 3))
+    ended = np.array([[1, 1, 1], [0, 1, 1], [1, 0, 1], [1, 0, 0]], dtype=bool)
+    # Two trials of three tasks are 6; three of one are 3.
+    np.testing.assert_array_equal(
+        whole_trials("HopperGravity-v0", ended.ravel(), 4), [[0, 1], [4, 5], [6, 8]]
+    )
+    alone = np.array([[1, 0], [1, 0], [1, 1]], dtype=bool)  # 4 of 6 are whole, and one pair
+    with pytest.raises(TrialsEndEarly, match="HopperGravity-v0: 2 of 6 trials end early; signalling"):
+        whole_trials("HopperGravity-v0", alone.ravel(), 3)
+
+
+def test_steps_after_a_trial_has_ended_are_not_measured(told: Team) -> None:
+    played = play(told, TASKS, 4, [Condition()], record=ACTING_ROLES, states=True)
+    played.whole[0, [1, 9]] = False
+
+    def measured() -> tuple[Any, Any]:
+        rng = np.random.default_rng(0)
+        worlds = whole_trials(SCENARIO, played.whole[0], len(TASKS))
+        return of_signals(told, played, TASKS, worlds, rng), of_proposals(told, played, worlds, rng)
+
+    before = measured()
+    for series in (*played.actions.values(), played.states):
+        series[0, 20:, [1, 9]] = np.random.default_rng(1).uniform(-1.0, 1.0, series[0, 20:, [1, 9]].shape)
+    assert measured() == before
+    assert before[0][0][0].verdict == "association"
+
+
+@pytest.mark.parametrize(
+    ("whole", "reported"),
+    [
+        ([4, 4, 3, 4, 4, 4], {"signalling", "information", "diversity"}),
+        ([1, 1, 1, 1, 4, 4], {"information"}),  # half of the trials, but no half of them in pairs
+        ([1, 1, 1, 1, 1, 1], set()),
+    ],
+)
+def test_what_needs_whole_trials_is_reported_where_there_are_enough(
+    told: Team, monkeypatch: pytest.MonkeyPatch, whole: list[int], reported: set[str]
+) -> None:
+    def ending(*given: Any, **named: Any) -> Any:
+        played = play(*given, **named)
+        played.whole[:] = (np.arange(4) < np.array(whole)[:, None]).ravel()
+        return played
+
+    monkeypatch.setattr(outputs, "play", ending)
+    found = analyse(told, SMALL)["findings"]
+    for group in ("signalling", "information", "diversity"):
+        verdicts = {f["name"]: f["verdict"] for f in found[group]}
+        assert (verdicts != {group: "not reported"}) == (group in reported), group
+        if group not in reported:
+            assert f"{24 - sum(whole)} of 24 trials end early" in found[group][0]["words"]
 
 
 # -- the command ----------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks.configurations import flat, without_seed
 from benchmarks.failures import Failure
 from benchmarks.judged_return import judged_return
+from benchmarks.metrics.nulls import holm
 from benchmarks.records import Record
 from benchmarks.report import numbers
 from benchmarks.report.__main__ import ReportError, read_folder
@@ -155,16 +156,6 @@ def compare(
             for note in scenario.notes
         ),
     )
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """p values after Holm's step-down correction; NaNs take no part and stay."""
-    known = sorted((p, i) for i, p in enumerate(values) if not math.isnan(p))
-    corrected, largest = [math.nan] * len(values), 0.0
-    for rank, (p, index) in enumerate(known):
-        largest = max(largest, min(1.0, (len(known) - rank) * p))
-        corrected[index] = largest
-    return corrected
 
 
 def text(comparison: Comparison, names: tuple[str, str]) -> str:

@@ -94,10 +94,10 @@ def jackknife_interval(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p values adjusted for their number (Holm 1979), in the given order."""
-    order = np.argsort(p_values)
-    adjusted, worst = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[index]))
+    """p values adjusted for their number (Holm 1979), in the given order; NaNs take no part and stay."""
+    known = sorted((p, index) for index, p in enumerate(p_values) if not math.isnan(p))
+    adjusted, worst = [math.nan] * len(p_values), 0.0
+    for rank, (p, index) in enumerate(known):
+        worst = max(worst, min(1.0, (len(known) - rank) * p))
         adjusted[index] = worst
     return adjusted

@@ -1,13 +1,12 @@
 """Two results folders: what differs is found, what does not is not, and the sureness is checked by hand."""
 
 import json
-import math
 
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from benchmarks.compare import compare, holm, main, text
+from benchmarks.compare import compare, main, text
 from benchmarks.record_store import write_record
 from benchmarks.records import Evaluation, Record, Result, Run, Timings
 from benchmarks.report.references import ReferenceTable
@@ -78,12 +77,6 @@ def test_many_comparisons_are_corrected():
     assert sum(cell.p < 0.05 for cell in found.cells) >= 1  # by chance
     assert not found.differs
     assert all(cell.score is None for cell in found.cells)
-
-
-def test_holm_by_hand():
-    assert holm([0.01, 0.04, 0.03, math.nan])[:3] == pytest.approx([0.03, 0.06, 0.06])
-    assert math.isnan(holm([0.01, math.nan])[1])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
 def test_what_was_asked_for_differently_is_named():

@@ -51,7 +51,8 @@ class AnalysisConfig:
         trials: trials of each test task, where returns are compared.
         message_tasks: tasks where messages are studied: so many of the test tasks, evenly spaced.
         message_trials: trials of each: the pool that counterfactual messages are drawn from.
-        replicates: counterfactual replicates of the information measures, at least 19.
+        replicates: counterfactual replicates of the information measures, at least 19; O-information is
+            judged on both sides, and not reported with fewer than 39.
         every: steps between those at which influence is measured.
         ahead: steps that a counterfactual message is followed.
         rates: points of the sweep of the channel's rate.

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics.emergence_psi import emergence
-from benchmarks.metrics.finding import Finding, message_verdict
+from benchmarks.metrics.finding import LEVEL, Finding, Verdict, message_verdict
 from benchmarks.metrics.gaussian_copula import gaussian_entropy
 from benchmarks.metrics.information import o_information, s_information
 from benchmarks.metrics.nulls import jackknife_interval, rank_p
@@ -93,9 +93,11 @@ def findings(
     """The six measures with verdicts, and the values of all measures in all replicates [G], after correction.
 
     Args:
-        series: at least 20 replicates, so that a p value can reach 0.05.
+        series: at least 20 replicates, so that a p value can reach 0.05; 40 for O-information, which is
+            judged on both sides and is not reported with fewer.
         rng: source of the shifts.
-        shifts: surrogates of the plain null.
+        shifts: surrogates of the plain null; with fewer than 19, or 39 for O-information, nothing is found to
+            be an association.
         shifts_each: of each replicate, for the correction of Psi and Delta where replicates are ranked.
 
     Raises:
@@ -123,8 +125,11 @@ def findings(
     for name in ("O-information", "S-information", "transfer entropy", "Psi", "Delta", "Gamma"):
         value, null = reported[name], found[name][1:]
         two_sided = name == "O-information"
-        p = rank_p(float(found[name][0]), null, two_sided=two_sided)
-        verdict = message_verdict(p, rank_p(value, beside[name], two_sided=two_sided))
+        p: float | None = None
+        verdict: Verdict = "not reported"
+        if (2.0 if two_sided else 1.0) / G <= LEVEL:  # the least that p can be
+            p = rank_p(float(found[name][0]), null, two_sided=two_sided)
+            verdict = message_verdict(p, rank_p(value, beside[name], two_sided=two_sided))
         without = np.array([float(values[name]) for values in left_out]) - offset.get(name, 0.0)
         low, high = jackknife_interval(value, without)
         result.append(
@@ -158,5 +163,6 @@ def _words(name: str, value: float, null: float, verdict: str) -> str:
         "coordination": "it depends on the messages being the trial's own: coordination.",
         "association": "it is there under other messages too: an association through body, clock or task.",
         "no evidence": "no evidence of coordination.",
+        "not reported": "too few replicates for a verdict on both sides; 39 counterfactual ones are needed.",
     }[verdict]
     return f"{name} ({_MEANING[name]}) is {value:.3f} nats, {null:.3f} under other messages: {reading}"

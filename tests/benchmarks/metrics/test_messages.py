@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -188,9 +189,9 @@ def test_equal_policies_have_no_diversity_and_others_are_told_apart() -> None:
 # -- outputs --------------------------------------------------------------------------------------------
 
 
-def outputs_of(shared: bool, seed: int) -> outputs.Series:
+def outputs_of(shared: bool, seed: int, G: int = 20) -> outputs.Series:
     """Replicate 0 shares a signal among its parts or not; the others never do, and all share a body."""
-    generator, G, W = rng(seed), 20, 24
+    generator, W = rng(seed), 24
     body = generator.standard_normal((1, 15, W, 1))
     parts = [body + 0.7 * generator.standard_normal((G, 15, W, 1)) for _ in range(4)]
     if shared:
@@ -215,6 +216,26 @@ def test_too_few_replicates_are_refused() -> None:
     few = outputs_of(False, 17)
     with pytest.raises(ValueError, match="fewer than 20"):
         outputs.findings(outputs.Series([p[:10] for p in few.parts], few.macro, few.tasks), rng())
+
+
+def test_what_is_judged_on_both_sides_needs_more_replicates() -> None:
+    # All parts hold the signal at once: redundancy, which one replicate in forty has.
+    def judged(G: int) -> dict[str, Any]:
+        series = outputs_of(False, 18, G)
+        signal = 3.0 * rng(19).standard_normal((15, 24, 1))
+        for part in series.parts:
+            part[0] += signal
+        found, _ = outputs.findings(series, rng(), shifts=5, shifts_each=1)
+        return {f.name: f for f in found}
+
+    few, enough = judged(39), judged(40)
+    assert (few["O-information"].p, few["O-information"].verdict) == (None, "not reported")
+    assert "too few replicates" in few["O-information"].words
+    assert few["O-information"].value > 0.1
+    assert few["S-information"].p == pytest.approx(1 / 39)
+    assert few["S-information"].verdict == "coordination"
+    assert enough["O-information"].p == pytest.approx(2 / 40)
+    assert enough["O-information"].verdict == "coordination"
 
 
 def test_residuals_take_out_squares_and_products() -> None:

@@ -37,6 +37,7 @@ from benchmarks.report.methods import methods_by_name
 from benchmarks.report.references import default_path, read_references
 from benchmarks.report.sections import SECTIONS
 from benchmarks.report.summary import summarise
+from benchmarks.studies.settings import MIXED
 from benchmarks.tuning_table import RESULTS, tuning_table
 
 PAGES = (
@@ -52,6 +53,7 @@ FIGURES = {"demo-learning.png": ("demo", "answer"), "demo-profiles.png": ("demo"
 _MARK = re.compile(r"<!-- report:([\w+]+)/([\w-]+) -->.*?<!-- /report -->", re.DOTALL)
 _STUDY = re.compile(r"<!-- study:(\w+)(?:/([\w,-]+))? -->.*?<!-- /study -->", re.DOTALL)
 _TABLE = re.compile(r"<!-- (tuning|ladder|references):([\w-]*) -->.*?<!-- /\1 -->", re.DOTALL)
+_MIXED = re.compile(rf"^{MIXED}.*$", re.MULTILINE)
 
 _TABLES: dict[str, Callable[[str], str]] = {
     "tuning": lambda scenario: tuning_table(ROOT / RESULTS / f"{scenario}.json"),
@@ -98,7 +100,8 @@ def with_tables(text: str) -> str:
     def studied(match: re.Match[str]) -> str:
         study = importlib.import_module(f"benchmarks.studies.{match[1]}")
         rows = (match[2].split(","),) if match[2] else ()
-        table = first_table(study.table(ROOT / study.RESULTS, *rows))
+        text = study.table(ROOT / study.RESULTS, *rows)
+        table = "\n\n".join([first_table(text), *_MIXED.findall(text)])
         return f"{match[0].partition('-->')[0]}-->\n\n{table}\n\n<!-- /study -->"
 
     def tabled(match: re.Match[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,22 @@ def differing(others: Mapping[str, str]) -> str:
         f"{name} {others[name]} (here {here[name]})"
         for name in here
         if name != "python" and name in others and _release(others[name]) != _release(here[name])
+    )
+
+
+def disagreement(all_made_with: Iterable[Mapping[str, str]]) -> str:
+    """Where the versions of several results differ: `mujoco 3.14.0 / 4.0.0, ...`; empty where nowhere.
+
+    What makes no difference is what makes none in `differing`.
+    """
+    releases: dict[str, set[str]] = {}
+    for made_with in all_made_with:
+        for name, text in made_with.items():
+            releases.setdefault(name, set()).add(_release(text))
+    return ", ".join(
+        f"{name} {' / '.join(sorted(found))}"
+        for name, found in releases.items()
+        if name != "python" and len(found) > 1
     )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.studies.command import run_study
 from benchmarks.studies.over_seeds import over_seeds, paired
-from benchmarks.studies.settings import Settings, is_done, read, write
+from benchmarks.studies.settings import Settings, is_done, read, versions_note, write
 from ma_ssm_env import Policy
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.scenarios import find_scenario
@@ -106,10 +106,10 @@ ROWS: dict[str, Row] = {
 }
 
 
-def run_row(name: str, seed: int, out: Path, scratch: Path) -> Path:
+def run_row(name: str, seed: int, out: Path, scratch: Path, allow_mixed: bool = False) -> Path:
     """Train and judge a row; the path of its record."""
     row, path = ROWS[name], out / f"adapt-{name}-seed{seed}.json"
-    if is_done(path, settings(row)):
+    if is_done(path, settings(row), allow_mixed):
         return path
     began = time.process_time()
     network = _policy(row, seed, scratch / f"adapt-{name}-seed{seed}")
@@ -228,7 +228,7 @@ def table(out: Path) -> str:
                 f"{np.mean([p['ms_per_step'] / p['worlds'] for p in parts]):.3f}",
             ]
             lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + versions_note([r for found in records.values() for r in found])
 
 
 def _saved(plain: list[dict[str, Any]], parts: list[dict[str, Any]]) -> str:

@@ -12,6 +12,7 @@ import torch
 from benchmarks.studies.settings import SettingsError
 
 TABLE = "table"
+ALLOW_MIXED = "reuse records of other package versions too"
 
 
 def run_study(
@@ -20,20 +21,21 @@ def run_study(
     prog: str,
     description: str | None,
     rows: Collection[str],
-    run_row: Callable[[str, int, Path, Path], Path],
+    run_row: Callable[[str, int, Path, Path, bool], Path],
     table: Callable[[Path], str],
     out: Path,
     scratch: Path,
 ) -> int:
     """Run rows, or print the table of their records; the exit code, 2 for a row that there is not and for a
-    record of other settings than its row's.
+    record of other settings or versions than its row's.
 
     Args:
         arguments: of the command line; None: those of the process.
         prog: what is typed.
         description: of the study.
         rows: names of the rows.
-        run_row: (row, seed, folder of records, folder for what is unfinished) -> path of its record.
+        run_row: (row, seed, folder of records, folder for what is unfinished, whether records of other
+            versions are reused) -> path of its record.
         table: folder of records -> Markdown.
         out: default folder of records.
         scratch: default folder for what is unfinished.
@@ -45,6 +47,7 @@ def run_study(
     parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[0], help="a run each")
     parser.add_argument("--out", type=Path, default=out, help="folder of the records")
     parser.add_argument("--scratch", type=Path, default=scratch, help="unfinished trainings")
+    parser.add_argument("--allow-mixed", action="store_true", help=ALLOW_MIXED)
     given = parser.parse_args(arguments)
     unknown = [name for name in given.what if name not in rows and name != TABLE]
     if unknown:
@@ -57,7 +60,7 @@ def run_study(
                 print(table(given.out), end="")
                 continue
             for seed in given.seeds:
-                print(run_row(name, seed, given.out, given.scratch), flush=True)
+                print(run_row(name, seed, given.out, given.scratch, given.allow_mixed), flush=True)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

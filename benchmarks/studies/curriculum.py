@@ -23,9 +23,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.studies.command import ALLOW_MIXED
 from benchmarks.studies.learned_teacher import LearnedTeacher
 from benchmarks.studies.over_seeds import over_seeds, unpaired
-from benchmarks.studies.settings import Settings, SettingsError, is_done, read, write
+from benchmarks.studies.settings import Settings, SettingsError, is_done, read, versions_note, write
 from ma_ssm_env import Policy, __version__
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.curriculum import AlpGmm, UniformTeacher
@@ -173,10 +174,10 @@ class TaughtGame:
         self._game.pin(self._law(self.coming.astype(np.float64)))
 
 
-def run_one(name: str, teacher: str, seed: int, out: Path) -> Path:
+def run_one(name: str, teacher: str, seed: int, out: Path, allow_mixed: bool = False) -> Path:
     """Train and judge; the path of the record."""
     study, path = STUDIES[name], out / f"curriculum-{name}-{teacher}-seed{seed}.json"
-    if is_done(path, settings(study, teacher)):
+    if is_done(path, settings(study, teacher), allow_mixed):
         return path
     began = time.process_time()
     config = tuned(study.scenario)
@@ -266,7 +267,7 @@ def table(out: Path) -> str:
                 values, base = ([record[split] for record in of] for of in (found, uniform))
                 cells += [over_seeds(values), "" if teacher == "uniform" else unpaired(values, base)]
             lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + versions_note([r for found in records.values() for r in found])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -285,6 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="who chooses the tasks; all of the study without it",
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the records")
+    parser.add_argument("--allow-mixed", action="store_true", help=ALLOW_MIXED)
     given = parser.parse_args(arguments)
     try:
         return _do(given)
@@ -303,7 +305,7 @@ def _do(given: argparse.Namespace) -> int:
     torch.set_num_threads(1)
     for seed in given.seeds:
         for teacher in given.teachers or STUDIES[given.what].teachers:
-            print(run_one(given.what, teacher, seed, given.out), flush=True)
+            print(run_one(given.what, teacher, seed, given.out, given.allow_mixed), flush=True)
     return 0
 
 

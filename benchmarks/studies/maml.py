@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.studies.command import run_study
 from benchmarks.studies.over_seeds import over_seeds, paired
-from benchmarks.studies.settings import Settings, is_done, read, write
+from benchmarks.studies.settings import Settings, is_done, read, versions_note, write
 from ma_ssm_env import __version__
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
@@ -128,11 +128,11 @@ ROWS: dict[str, Row] = {
 }
 
 
-def run_row(name: str, seed: int, out: Path, scratch: Path) -> Path:
+def run_row(name: str, seed: int, out: Path, scratch: Path, allow_mixed: bool = False) -> Path:
     """Train and judge a row; the path of its record."""
     row = ROWS[name]
     path = out / f"{name}-seed{seed}.json"
-    if is_done(path, settings(row)):
+    if is_done(path, settings(row), allow_mixed):
         return path
     began = time.process_time()
     if row.kind == "memory":
@@ -313,7 +313,7 @@ def table(out: Path, rows: Collection[str] | None = None) -> str:
             cells = [over_seeds(line.returns[e]) if e in line.returns else "" for e in episodes]
             text.append("| " + " | ".join([*line.head, *cells, line.gain]) + " |")
         text.append("")
-    return "\n".join(text)
+    return "\n".join(text) + versions_note([r for found in records.values() for r in found])
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,29 @@
 """Records of the studies: a JSON file each, with the settings that made it, never taken for one of others.
 
 A study's file is named by its row and seed, and a row can change. So a record says what was set, and whoever
-would reuse it or put it into a table compares that with what the row says now.
+would reuse it or put it into a table compares that with what the row says now. It also says which packages
+made it: a record of other versions is reused where that is asked for alone, and a table of several says so.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.configurations import flat, without_seed
-from benchmarks.runner.software import versions
+from benchmarks.runner.software import differing, disagreement, versions
 from ma_ssm_env.whole_file import replace_file
 
+MIXED = "Mixed versions: "  # how the note under a table begins
 Settings = dict[str, Any]
 
 
 class SettingsError(ValueError):
-    """A record was made with other settings than its row has now; the message names both and the remedy."""
+    """What is there was made with other settings or packages; the message names both and the remedy."""
 
 
 def plain(settings: Any) -> Any:
@@ -33,16 +37,47 @@ def _told(value: Any) -> Any:
     return value.__name__
 
 
-def is_done(path: Path, settings: Settings) -> bool:
+def is_done(path: Path, settings: Settings, allow_mixed: bool = False) -> bool:
     """Whether the record is there.
 
+    Args:
+        path: of the record.
+        settings: that it must have been made with.
+        allow_mixed: reuse a record of other package versions, and say so, rather than refuse.
+
     Raises:
-        SettingsError: it is, but was made with other settings.
+        SettingsError: it is, but was made with other settings, or with other versions.
     """
     if not path.exists():
         return False
-    read(path, settings)
+    record = read(path, settings)
+    other = differing(versions_of(record))
+    if other and not allow_mixed:
+        raise SettingsError(
+            f"{path}: made with {other}: results of different versions are not mixed; choose another --out, "
+            "or say --allow-mixed"
+        )
+    if other:
+        print(f"{path}: reused, as --allow-mixed says: made with {other}", file=sys.stderr)
+    elif "versions" not in record:
+        print(f"{path}: reused; the versions that made it are not recorded", file=sys.stderr)
     return True
+
+
+def versions_of(record: Mapping[str, Any]) -> dict[str, str]:
+    """The versions that a record says; the first records say this project's alone, or none."""
+    code = {"ma-ssm-env": record["code"]} if "code" in record else {}
+    return dict(record.get("versions", code))
+
+
+def versions_note(records: Sequence[Mapping[str, Any]]) -> str:
+    """What is to be said under a table of these records; nothing where all are alike in versions."""
+    silent = sum("versions" not in record for record in records)
+    parts = [disagreement(map(versions_of, records))]
+    if 0 < silent < len(records):
+        parts.append(f"not recorded in {silent} of {len(records)} records")
+    said = "; ".join(part for part in parts if part)
+    return f"\n{MIXED}{said}. Differences may come from that.\n" if said else ""
 
 
 def read(path: Path, settings: Settings) -> dict[str, Any]:
@@ -52,7 +87,12 @@ def read(path: Path, settings: Settings) -> dict[str, Any]:
         SettingsError: it was made with others.
     """
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    made, asked = (flat(without_seed(s)) for s in (record.get("settings", {}), plain(settings)))
+    if "settings" not in record:
+        raise SettingsError(
+            f"{path}: its settings are not recorded, so that none can be compared with it: move the file "
+            "away, or choose another --out"
+        )
+    made, asked = (flat(without_seed(s)) for s in (record["settings"], plain(settings)))
     differing = [name for name in sorted({*made, *asked}) if made.get(name, "-") != asked.get(name, "-")]
     if differing:
         name = differing[0]

@@ -26,7 +26,7 @@ from benchmarks.runner import local
 from benchmarks.runner.execute import _Evaluator, execute, plan
 from benchmarks.runner.methods import METHODS, Job, Method, find_methods
 from benchmarks.runner.schedule import Done, _say_unfinished, run_all
-from benchmarks.runner.software import differing, versions
+from benchmarks.runner.software import differing, disagreement, versions
 from benchmarks.runner.suites import SUITES, Suite, find_suite
 from benchmarks.runner.unfinished import Unfinished
 from ma_ssm_env import SCENARIOS, neutral_policy, random_policy
@@ -315,6 +315,9 @@ def test_versions_differ_by_release_alone():
     assert differing({**here, "python": "3.99", "unheard-of": "1"}) == ""
     assert differing({**here, "torch": here["torch"].partition("+")[0] + "+cu999"}) == ""
     assert differing({**here, "numpy": "1.0"}) == f"numpy 1.0 (here {here['numpy']})"
+    one = {"python": "3.11", "torch": "2.1+cpu", "numpy": "2"}
+    assert disagreement([one, {}, {**one, "python": "3.12", "torch": "2.1+cu999", "mujoco": "4"}]) == ""
+    assert disagreement([one, {**one, "numpy": "1"}, one]) == "numpy 1 / 2"
 
 
 def test_a_restart_says_what_it_reuses_and_what_goes_on(tmp_path, here, capsys):

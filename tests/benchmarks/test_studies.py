@@ -57,8 +57,50 @@ def test_a_record_is_taken_for_one_of_its_settings_alone(tmp_path: Path) -> None
     with pytest.raises(settings.SettingsError, match=r"made with new not recorded, and now it is 1 .*--out"):
         settings.read(path, {**asked, "new": 1})
     path.write_text("{}")
-    with pytest.raises(settings.SettingsError, match="not recorded"):
+    with pytest.raises(settings.SettingsError, match="its settings are not recorded"):
         settings.is_done(path, asked)
+
+
+def _of_versions(path: Path, **other: str) -> None:
+    """Make the record at `path` one of other versions; of none at all without `other`."""
+    record = json.loads(path.read_text())
+    made_with = record.pop("versions", versions())
+    path.write_text(json.dumps({**record, "versions": {**made_with, **other}} if other else record))
+
+
+def test_a_record_of_other_versions_is_reused_where_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, asked = tmp_path / "a-seed0.json", {"rate": 1}
+    settings.write(path, {}, asked)
+    assert settings.is_done(path, asked)
+    assert capsys.readouterr().err == ""
+    _of_versions(path, mujoco="3.14.0")
+    with pytest.raises(settings.SettingsError, match=r"made with mujoco 3\.14\.0 \(here .*--allow-mixed"):
+        settings.is_done(path, asked)
+    assert settings.is_done(path, asked, allow_mixed=True)
+    assert "as --allow-mixed says: made with mujoco 3.14.0" in capsys.readouterr().err
+    _of_versions(path)
+    assert settings.is_done(path, asked)
+    assert "versions that made it are not recorded" in capsys.readouterr().err
+    path.write_text(json.dumps({"settings": asked, "code": "0.0.9"}))  # the first records say so much
+    with pytest.raises(settings.SettingsError, match=r"made with ma-ssm-env 0\.0\.9"):
+        settings.is_done(path, asked)
+
+
+def test_a_table_of_several_versions_says_so(tmp_path: Path) -> None:
+    paths = [tmp_path / f"pointdir-maml-seed{seed}.json" for seed in range(3)]
+    for seed, path in enumerate(paths):
+        path.write_text(_maml_record("pointdir-maml", seed, [1.0], [2.0]))
+    plain = maml.table(tmp_path)
+    assert "Mixed" not in plain  # none says its versions
+    _of_versions(paths[0], mujoco="3.14.0")
+    said = maml.table(tmp_path).removeprefix(plain)
+    assert said == "\nMixed versions: not recorded in 2 of 3 records. Differences may come from that.\n"
+    for path in paths[1:]:
+        _of_versions(path, mujoco="4.0.0")
+    said = maml.table(tmp_path).removeprefix(plain)
+    assert said == "\nMixed versions: mujoco 3.14.0 / 4.0.0. Differences may come from that.\n"
 
 
 def test_rows_whose_settings_changed_do_not_keep_their_old_records(
@@ -73,7 +115,7 @@ def test_rows_whose_settings_changed_do_not_keep_their_old_records(
         assert maml.main([what, "--out", str(tmp_path), "--scratch", str(tmp_path / "s")]) == 2
         assert "made with row.steps 300000, and now it is 7" in capsys.readouterr().err
     monkeypatch.setitem(curriculum.STUDIES, "hopper", curriculum.Study("HopperRandParams-v0", 3_200))
-    settings.write(tmp_path / "curriculum-hopper-uniform-seed0.json", {}, {})
+    settings.write(tmp_path / "curriculum-hopper-uniform-seed0.json", {}, {"study": {}})
     assert curriculum.main(["table", "--out", str(tmp_path)]) == 2
     assert "curriculum-hopper-uniform-seed0.json: made with" in capsys.readouterr().err
 
@@ -190,6 +232,7 @@ def test_teachers_are_charged_alike_and_judged_on_the_same_tasks(
     records = []
     for teacher in curriculum.TEACHERS:
         records.append(json.loads(curriculum.run_one("tiny", teacher, 0, tmp_path).read_text()))
+        assert records[-1]["versions"] == versions()
     assert [record["steps"] for record in records] == [3_200] * 4
     assert all(len(record["test"]) == 20 and len(record["ood"]) == 20 for record in records)
     assert records[0]["test"] != records[1]["test"]

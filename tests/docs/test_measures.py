@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.studies import maml
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 spec = importlib.util.spec_from_file_location("measures", DOCS / "measures.py")
@@ -24,6 +26,14 @@ def test_a_wrong_number_is_noticed() -> None:
     text = (DOCS / "performance_analysis.md").read_text()
     assert text.count("0.97 | 0.95 to 0.98") == 1
     assert measures.with_tables(text.replace("0.97 | 0.95 to 0.98", "0.98 | 0.95 to 0.98")) == text
+
+
+def test_that_versions_are_mixed_is_quoted_with_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "Mixed versions: mujoco 3 / 4. Differences may come from that."
+    table = "| a |\n|---|\n| 1 |"
+    monkeypatch.setattr(maml, "table", lambda out: f"A scenario:\n\n{table}\n\n{said}\n")
+    made = measures.with_tables("<!-- study:maml --><!-- /study -->")
+    assert made == f"<!-- study:maml -->\n\n{table}\n\n{said}\n\n<!-- /study -->"
 
 
 def test_an_unknown_section_is_an_error_that_names_those_there_are() -> None:

@@ -3,10 +3,12 @@
 Each row trains a policy, fits its forecaster on sound trials, and plays the same worlds with and without
 adaptation: trials whose body changes (deficit, recovery) and sound ones (harm). `point-flip` is the positive
 control: all actuators change sign, and the old policy with its torques negated earns what it earned before.
+A row whose record is there is not run again; a policy that a row has trained is not trained again.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -16,12 +18,24 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.runner.software import versions
 from benchmarks.studies.command import run_study
 from benchmarks.studies.over_seeds import over_seeds, paired
-from benchmarks.studies.settings import Settings, is_done, read, versions_note, write
+from benchmarks.studies.settings import (
+    Settings,
+    SettingsError,
+    difference,
+    is_done,
+    plain,
+    read,
+    refuse_other_versions,
+    versions_note,
+    write,
+)
 from ma_ssm_env import Policy
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.scenarios import find_scenario
+from ma_ssm_env.whole_file import replace_file
 from policies import checkpoint
 from policies.adaptation import (
     AdaptationConfig,
@@ -34,7 +48,7 @@ from policies.adaptation import (
 )
 from policies.adaptation.forecaster import ForecastConfig
 from policies.adaptation.recovery import changes_of
-from policies.config import TrainConfig, tuned
+from policies.config import TrainConfig, to_json, tuned
 from policies.cores import CoreConfig
 from policies.game import AGENT
 from policies.role_network import NetworkPolicy, RoleNetwork
@@ -42,6 +56,7 @@ from policies.team import NetworkConfig, TeamNetwork
 from policies.train import train
 
 RESULTS = Path("benchmarks/results/maml")
+COST = "cost.json"  # beside a kept checkpoint
 
 
 @dataclass(frozen=True)
@@ -111,8 +126,8 @@ def run_row(name: str, seed: int, out: Path, scratch: Path, allow_mixed: bool = 
     row, path = ROWS[name], out / f"adapt-{name}-seed{seed}.json"
     if is_done(path, settings(row), allow_mixed):
         return path
+    network, training_s = _policy(row, seed, scratch / f"adapt-{name}-seed{seed}")
     began = time.process_time()
-    network = _policy(row, seed, scratch / f"adapt-{name}-seed{seed}")
     actor = network.actor(AGENT)
     scenario, options = row.sound
     forecaster = fit_forecaster(network, AGENT, scenario, options, seed=seed)
@@ -133,7 +148,7 @@ def run_row(name: str, seed: int, out: Path, scratch: Path, allow_mixed: bool = 
         found["events"] = dict(Counter(event.kind for event in changed.log))
         found["events_sound"] = dict(Counter(event.kind for event in sound.log))
         record[f"adapts/{setting}"] = found
-    record["cpu_s"] = round(time.process_time() - began, 1)
+    record["cpu_s"] = round(training_s + time.process_time() - began, 1)
     write(path, record, settings(row))
     return path
 
@@ -150,12 +165,36 @@ def _training(row: Row, seed: int) -> TrainConfig:
     )
 
 
-def _policy(row: Row, seed: int, folder: Path) -> TeamNetwork:
+def _policy(row: Row, seed: int, folder: Path) -> tuple[TeamNetwork, float]:
+    """The trained policy, and the CPU seconds of its training; what is kept of this very training is reused.
+
+    What it cost is written before the checkpoint, so that no checkpoint of this study is without it.
+
+    Raises:
+        SettingsError: a checkpoint of another training, or of unknown cost: it may be wanted, so nothing is
+            written over it.
+    """
+    config, cost = _training(row, seed), folder / COST
     if not (folder / checkpoint.FILE).exists():
-        config = _training(row, seed)
+        began = time.process_time()
         trained = train(config)
+        spent_s = round(time.process_time() - began, 1)
+        replace_file(cost, json.dumps({"cpu_s": spent_s, "versions": versions()}) + "\n")
         checkpoint.save(folder, trained.network, config, trained.steps)
-    return checkpoint.load(folder)[0]
+    try:
+        network, made, steps = checkpoint.load(folder)
+    except checkpoint.CheckpointError as error:
+        raise SettingsError(str(error)) from None
+    wrong = difference(*(plain(to_json(of)) for of in (made, config)))
+    if not wrong and steps < config.steps:
+        wrong = f"trained for {steps:,} of {config.steps:,} steps"
+    elif not wrong and not cost.exists():
+        wrong = f"a checkpoint without {COST}, which says what its training cost"
+    if wrong:
+        raise SettingsError(f"{folder}: {wrong}: move the folder away, or choose another --scratch")
+    kept = json.loads(cost.read_text(encoding="utf-8"))
+    refuse_other_versions(folder, kept["versions"])
+    return network, float(kept["cpu_s"])
 
 
 def _tuned_as(scenario: str) -> str:

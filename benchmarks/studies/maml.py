@@ -1,7 +1,7 @@
 """What MAML is worth: `python -m benchmarks.studies.maml RUN --seed 0`, then `... table`.
 
 One process trains and judges one row of the study and writes one compact record; a row whose record is there
-is not run again, and an interrupted training goes on. The table is made of the records alone.
+is not run again, and an interrupted meta-training goes on. The table is made of the records alone.
 """
 
 from __future__ import annotations
@@ -15,9 +15,18 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.runner.software import versions
 from benchmarks.studies.command import run_study
 from benchmarks.studies.over_seeds import over_seeds, paired
-from benchmarks.studies.settings import Settings, is_done, read, versions_note, write
+from benchmarks.studies.settings import (
+    Settings,
+    SettingsError,
+    is_done,
+    read,
+    refuse_other_versions,
+    versions_note,
+    write,
+)
 from ma_ssm_env import __version__
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
@@ -35,6 +44,8 @@ from policies.train import players, train
 
 RESULTS = Path("benchmarks/results/maml")
 TRIALS = (0, 1, 2, 5, 10, 20)  # of data
+LOG = "history.json"
+KEEP_EVERY = 5  # iterations
 
 
 @dataclass(frozen=True)
@@ -134,12 +145,12 @@ def run_row(name: str, seed: int, out: Path, scratch: Path, allow_mixed: bool = 
     path = out / f"{name}-seed{seed}.json"
     if is_done(path, settings(row), allow_mixed):
         return path
-    began = time.process_time()
+    began, earlier_s = time.process_time(), 0.0
     if row.kind == "memory":
         network, steps, history = _memory(row, seed)
         found = _judge_memory(row, network, seed)
     else:
-        run, history = _meta_train(row, seed, scratch / f"{name}-seed{seed}")
+        run, history, earlier_s = _meta_train(row, seed, scratch / f"{name}-seed{seed}")
         steps = run.steps
         found = _judge(row, run, seed)
     record = {
@@ -148,7 +159,7 @@ def run_row(name: str, seed: int, out: Path, scratch: Path, allow_mixed: bool = 
         "kind": row.kind,
         "seed": seed,
         "steps": steps,
-        "cpu_s": round(time.process_time() - began, 1),
+        "cpu_s": round(earlier_s + time.process_time() - began, 1),
         "code": __version__,
         "command": f"python -m benchmarks.studies.maml {name} --seed {seed}",
         "history": history,
@@ -192,20 +203,49 @@ def configuration(row: Row, seed: int) -> MamlConfig:
     )
 
 
-def _meta_train(row: Row, seed: int, folder: Path) -> tuple[MetaTraining, list[list[float]]]:
+def _meta_train(row: Row, seed: int, folder: Path) -> tuple[MetaTraining, list[list[float]], float]:
+    """The trained run, its history, and the CPU seconds that were spent before on what was kept of it.
+
+    The log is written before the state: a kill between the two leaves a log that is longer than the state,
+    and it is cut to the iterations that the state has.
+    """
+    began = time.process_time()
     run = MetaTraining(configuration(row, seed))
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "history.jsonl"
-    run.restore(folder)
-    history = [json.loads(line) for line in log.read_text().splitlines()] if run.steps else []
-    history = history[: run.iteration]
+    log = folder / LOG
+    lines = _kept_lines(log, run.iteration) if _restored(run, folder) else []
+    earlier_s = lines[-1][-1] if lines else 0.0
     while run.steps < run.config.steps:
         metrics = run.iterate()
-        history.append([run.steps, round(metrics["before"], 2), round(metrics["after"], 2)])
-        if run.iteration % 5 == 0 or run.steps >= run.config.steps:
+        spent_s = earlier_s + time.process_time() - began
+        lines.append([run.steps, round(metrics["before"], 2), round(metrics["after"], 2), round(spent_s, 2)])
+        if run.iteration % KEEP_EVERY == 0 or run.steps >= run.config.steps:
+            replace_file(log, json.dumps({"versions": versions(), "iterations": lines}) + "\n")
             run.save(folder)
-            replace_file(log, "".join(json.dumps(line) + "\n" for line in history))
-    return run, history
+    return run, [line[:-1] for line in lines], earlier_s
+
+
+def _restored(run: MetaTraining, folder: Path) -> bool:
+    try:
+        return run.restore(folder)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _kept_lines(log: Path, iterations: int) -> list[list[float]]:
+    """Lines of the log: steps, return before and after, CPU seconds from the beginning.
+
+    Raises:
+        SettingsError: it has fewer lines than the state beside it has iterations, or is of other versions.
+    """
+    kept = json.loads(log.read_text(encoding="utf-8")) if log.exists() else {"versions": {}, "iterations": []}
+    refuse_other_versions(log.parent, kept["versions"])
+    lines: list[list[float]] = kept["iterations"]
+    if len(lines) < iterations:
+        raise SettingsError(
+            f"{log}: holds {len(lines)} of the {iterations} iterations of the state beside it, so that "
+            "returns and time are not known: move the folder away, or choose another --scratch"
+        )
+    return lines[:iterations]
 
 
 def _judge(row: Row, run: MetaTraining, seed: int) -> dict[str, Any]:

@@ -92,16 +92,37 @@ def read(path: Path, settings: Settings) -> dict[str, Any]:
             f"{path}: its settings are not recorded, so that none can be compared with it: move the file "
             "away, or choose another --out"
         )
-    made, asked = (flat(without_seed(s)) for s in (record["settings"], plain(settings)))
-    differing = [name for name in sorted({*made, *asked}) if made.get(name, "-") != asked.get(name, "-")]
-    if differing:
-        name = differing[0]
-        raise SettingsError(
-            f"{path}: made with {name} {made.get(name, 'not recorded')}, and now it is "
-            f"{asked.get(name, 'not set')} ({len(differing)} settings differ): move the file away, or choose "
-            "another --out"
-        )
+    apart = difference(*(without_seed(s) for s in (record["settings"], plain(settings))))
+    if apart:
+        raise SettingsError(f"{path}: {apart}: move the file away, or choose another --out")
     return record
+
+
+def difference(made_with: Settings, asked: Settings) -> str:
+    """Where settings, as JSON values, are not those that are asked for, in words; empty where they are."""
+    made, wanted = flat(made_with), flat(asked)
+    names = [name for name in sorted({*made, *wanted}) if made.get(name, "-") != wanted.get(name, "-")]
+    if not names:
+        return ""
+    was, now = made.get(names[0], "not recorded"), wanted.get(names[0], "not set")
+    return f"made with {names[0]} {was}, and now it is {now} ({len(names)} settings differ)"
+
+
+def refuse_other_versions(folder: Path, made_with: Mapping[str, str]) -> None:
+    """A training does not change its software half way.
+
+    Args:
+        folder: of what is kept of it.
+        made_with: versions that it says.
+
+    Raises:
+        SettingsError: they are not those of now.
+    """
+    other = differing(made_with)
+    if other:
+        raise SettingsError(
+            f"{folder}: kept of a training with {other}: move the folder away, or choose another --scratch"
+        )
 
 
 def write(path: Path, record: dict[str, Any], settings: Settings) -> None:

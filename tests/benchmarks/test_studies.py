@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,14 @@ from benchmarks.studies.settings import plain as as_json
 from ma_ssm_env import ScriptedPolicy
 from ma_ssm_env.ledger import Ledger
 from ma_ssm_env.scenarios import find_scenario
+from ma_ssm_env.whole_file import replace_file
+from policies import checkpoint
+from policies.config import TrainConfig
 from policies.curriculum_learner import CurriculumConfig
 from policies.game import AGENT, Game
 from policies.maml import InnerConfig
-from policies.train import Trained
+from policies.maml import train as maml_training
+from policies.train import Trained, train
 
 TINY = {"episodes_per_trial": 1, "horizon": 6}
 
@@ -305,7 +310,7 @@ def test_the_table_has_intervals_over_seeds_and_gains_seed_by_seed(tmp_path: Pat
     assert single[9] == "2.0 (-10.7 to 14.7 over tasks)"
 
 
-def test_an_interrupted_row_goes_on(tmp_path: Path) -> None:
+def test_a_row_that_is_killed_at_any_point_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = dataclasses.replace(
         maml.ROWS["dir-maml"],
         scenario="PointDir-v0",
@@ -315,28 +320,137 @@ def test_an_interrupted_row_goes_on(tmp_path: Path) -> None:
         width=8,
         steps=500,
     )
-    whole, history = maml._meta_train(row, 0, tmp_path / "whole")
-    (tmp_path / "cut").mkdir()
-    run = maml.MetaTraining(maml.configuration(row, 0))
-    for _ in range(5):
-        run.iterate()
-    run.save(tmp_path / "cut")
-    (tmp_path / "cut" / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in history[:5]))
-    again, found = maml._meta_train(row, 0, tmp_path / "cut")
-    assert found == history
-    assert again.steps == whole.steps == 504
-    for name, value in whole.network.state_dict().items():
-        assert torch.equal(value, again.network.state_dict()[name]), name
+    whole, history, earlier_s = maml._meta_train(row, 0, tmp_path / "whole")
+    assert earlier_s == 0.0
+    assert len(history) == 7
+    cut = tmp_path / "cut"
+    for written in (0, 1, 2, 3):  # files: the log and the state after 5 iterations, and those of the end
+        with monkeypatch.context() as patch:
+            _killed_after(patch, written)
+            with pytest.raises(KeyboardInterrupt):
+                maml._meta_train(row, 0, cut)
+        log = cut / maml.LOG
+        if log.exists():
+            kept = json.loads(log.read_text())["iterations"]
+            kept = [[*line[:-1], 1000.0 * (1 + i)] for i, line in enumerate(kept)]
+            log.write_text(json.dumps({"versions": versions(), "iterations": kept}))
+        again, found, earlier_s = maml._meta_train(row, 0, cut)
+        assert found == history
+        assert again.steps == whole.steps == 504
+        assert earlier_s == (0.0 if written < 2 else 5000.0)
+        for name, value in whole.network.state_dict().items():
+            assert torch.equal(value, again.network.state_dict()[name]), name
+        spent = [line[-1] for line in json.loads(log.read_text())["iterations"]]
+        assert spent == sorted(spent)
+        assert (spent[-1] > 5000.0) == (written >= 2)
+        shutil.rmtree(cut)
+
+
+def _killed_after(patch: pytest.MonkeyPatch, writes: int) -> None:
+    """The training of MAML is killed in the place of writing one more file."""
+    done: list[Path] = []
+
+    def write(path: Path, content: str | bytes) -> None:
+        if len(done) == writes:
+            raise KeyboardInterrupt
+        done.append(path)
+        replace_file(path, content)
+
+    patch.setattr(maml, "replace_file", write)
+    patch.setattr(maml_training, "replace_file", write)
+
+
+def test_what_is_kept_of_a_meta_training_fits_its_state_and_its_software(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = maml.Row("PointDir-v0", "maml", options=TINY, tasks=2, trials=3, width=8, steps=72, judged=(0,))
+    monkeypatch.setattr(maml, "ROWS", {"a": row})
+    arguments = ["a", "--out", str(tmp_path), "--scratch", str(tmp_path / "s")]
+    assert maml.main(arguments) == 0
+    path, log = tmp_path / "a-seed0.json", tmp_path / "s" / "a-seed0" / maml.LOG
+    kept = json.loads(log.read_text())
+    kept["iterations"][-1][-1] = 5000.0
+    log.write_text(json.dumps(kept))
+    path.unlink()
+    assert maml.main(arguments) == 0
+    assert 5000.0 <= json.loads(path.read_text())["cpu_s"] < 5100.0
+    path.unlink()
+    for content, said in (
+        (None, "holds 0 of the 1 iterations of the state beside it"),
+        ({**kept, "versions": {"mujoco": "3.14.0"}}, "kept of a training with mujoco 3.14.0 (here "),
+    ):
+        log.unlink() if content is None else log.write_text(json.dumps(content))
+        capsys.readouterr()
+        assert maml.main(arguments) == 2
+        assert said in capsys.readouterr().err
+    monkeypatch.setattr(maml, "ROWS", {"a": dataclasses.replace(row, steps=73)})
+    assert maml.main(arguments) == 2
+    assert "a run with another steps" in capsys.readouterr().err
+    assert not path.exists()
 
 
 # -- adaptation -----------------------------------------------------------------------------------------
+
+
+def test_a_kept_policy_is_reused_for_its_own_training_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = dataclasses.replace(adaptation.ROWS["point-flip"], steps=3_200)
+    folder = tmp_path / "adapt-tiny-seed0"
+    trainings: list[TrainConfig] = []
+
+    def trained(config: TrainConfig) -> Trained:
+        trainings.append(config)
+        return train(dataclasses.replace(config, steps=0))
+
+    monkeypatch.setattr(adaptation, "train", lambda config: dataclasses.replace(trained(config), steps=3_200))
+    network, spent_s = adaptation._policy(row, 0, folder)
+    cost = json.loads((folder / adaptation.COST).read_text())
+    assert cost == {"cpu_s": spent_s, "versions": versions()}
+    (folder / adaptation.COST).write_text(json.dumps({**cost, "cpu_s": 5000.0}))
+    again, spent_s = adaptation._policy(row, 0, folder)
+    assert spent_s == 5000.0
+    assert len(trainings) == 1
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    monkeypatch.setattr(adaptation, "ROWS", {"tiny": row})
+    config = adaptation._training(row, 0)
+
+    def refused() -> str:
+        written = (folder / checkpoint.FILE).read_bytes()
+        arguments = ["tiny", "--out", str(tmp_path / "out"), "--scratch", str(tmp_path)]
+        assert adaptation.main(arguments) == 2
+        assert (folder / checkpoint.FILE).read_bytes() == written
+        assert len(trainings) == 1
+        return capsys.readouterr().err
+
+    (folder / adaptation.COST).write_text(json.dumps({"cpu_s": 1.0, "versions": {"mujoco": "3.14.0"}}))
+    assert "kept of a training with mujoco 3.14.0 (here " in refused()
+    (folder / adaptation.COST).unlink()
+    assert f"a checkpoint without {adaptation.COST}" in refused()
+    checkpoint.save(folder, network, config, 7)
+    assert "trained for 7 of 3,200 steps: move the folder away" in refused()
+    for other, said in (
+        (dataclasses.replace(config, seed=99), "made with seed 99, and now it is 0"),
+        (dataclasses.replace(config, scenario="PointDir-v0"), "scenario PointDir-v0, and now it is PointSw"),
+        (dataclasses.replace(config, steps=7), "made with steps 7, and now it is 3200"),
+    ):
+        checkpoint.save(folder, network, other, other.steps)
+        assert said in refused()
+    (folder / checkpoint.FILE).write_text("{}")
+    assert "checkpoint.json: format None" in refused()
 
 
 @pytest.mark.slow
 def test_an_adaptation_row_measures_change_and_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = dataclasses.replace(adaptation.ROWS["point-flip"], steps=3_200, trials=1)
     monkeypatch.setattr(adaptation, "ROWS", {"tiny": row})
+    path = adaptation.run_row("tiny", 0, tmp_path, tmp_path / "scratch")
+    cost = tmp_path / "scratch" / "adapt-tiny-seed0" / adaptation.COST
+    cost.write_text(json.dumps({"cpu_s": 5000.0, "versions": versions()}))
+    path.unlink()  # as if it had been cut off while it was judged
     record = json.loads(adaptation.run_row("tiny", 0, tmp_path, tmp_path / "scratch").read_text())
+    assert 5000.0 < record["cpu_s"] < 6000.0
     assert set(record) >= {"plain", "adapts/features", "adapts/actuators", "forecast_error"}
     assert len(record["plain"]["deficit"]) == 20
     assert "harm" in record["adapts/actuators"]

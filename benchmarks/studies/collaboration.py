@@ -2,9 +2,10 @@
 
 A team learns a scenario for the whole budget in every mode, and is judged on the test tasks: that of the
 quick start (`s5`: four agents with S5, forecasts of 10 steps), or one without memory and forecasts
-(`mlp`, of width 64), which takes a third of the time. What is done is not done
-again, what was cut off goes on. `table` makes the table of the records alone; its intervals are Student's t
-over seeds.
+(`mlp`, of width 64), which takes a third of the time. What is done with the same settings and packages is not
+done again, what was cut off goes on. `table` makes the table of the records alone; its intervals are
+Student's t over seeds. The first records do not hold their settings: the table takes one whose budget, agents
+and baseline are those asked for, and says so; `run` never takes one for done.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.runner.software import host, versions
+from benchmarks.runner.software import host
 from benchmarks.stats import Interval, iqm_difference, iqm_interval
+from benchmarks.studies.command import ALLOW_MIXED
+from benchmarks.studies.settings import Settings, SettingsError, difference, is_done, versions_note, write
+from benchmarks.studies.settings import read as read_record
 from benchmarks.workflows import MODES, CollaborativeLearning, Mode
-from benchmarks.workflows.baseline import METHOD
+from benchmarks.workflows.baseline import METHOD, baseline_run
 from benchmarks.workflows.collaboration import OUT
-from benchmarks.workflows.session import write_json
 from ma_ssm_env.commands import exit_with
 from policies.agents import AdaptationAgent, CoordinatorAgent, MetaLearningAgent, StateModelingAgent
 from policies.cores import CoreConfig
@@ -65,12 +68,41 @@ class Team:
 TEAMS = {"s5": Team(), "mlp": Team("mlp", 64, 0, "mono-mlp")}
 
 
+def settings(scenario: str, team: str, mode: Mode, budget: int) -> Settings:
+    """What a record must have been made with, but for its seed."""
+    chosen = TEAMS[team]
+    training = chosen.workflow.training_config(
+        scenario, mode, budget, prediction_horizon=chosen.prediction_horizon
+    )
+    alone = baseline_run(scenario, 0, budget, chosen.single_agent)
+    return {
+        "team": chosen,
+        "mode": mode,
+        "budget": budget,
+        "target": None,
+        "training": training,
+        "single_agent": alone.configuration,
+    }
+
+
 def run_one(
-    scenario: str, team: str, mode: Mode, seed: int, out: Path, runs: Path, budget: int = BUDGET
+    scenario: str,
+    team: str,
+    mode: Mode,
+    seed: int,
+    out: Path,
+    runs: Path,
+    budget: int = BUDGET,
+    allow_mixed: bool = False,
 ) -> Path:
-    """Train and judge; the path of the record."""
+    """Train and judge; the path of the record.
+
+    Raises:
+        SettingsError: a record of other settings or versions is in its place.
+    """
     path = out / f"collaboration-{scenario}-{team}-{mode}-seed{seed}.json"
-    if path.exists():
+    made_with = settings(scenario, team, mode, budget)
+    if is_done(path, made_with, allow_mixed):
         return path
     chosen = TEAMS[team]
     result = chosen.workflow.solve_task(
@@ -88,26 +120,56 @@ def run_one(
     record |= {
         "command": f"python -m benchmarks.studies.collaboration run --scenario {scenario} --teams {team} "
         f"--modes {mode} --seeds {seed} --budget {budget}",
-        "versions": versions(),
         "host": host(),
     }
-    write_json(path, _rounded(record))
+    write(path, _rounded(record), made_with)
     return path
 
 
-def read(out: Path, scenario: str, team: str) -> dict[str, list[dict[str, Any]]]:
-    """Records of a team on a scenario by mode, in the order of the modes and seeds."""
+def read(out: Path, scenario: str, team: str, budget: int = BUDGET) -> dict[str, list[dict[str, Any]]]:
+    """Records of a team on a scenario by mode, in the order of the modes and seeds.
+
+    Raises:
+        SettingsError: one of them is of other settings, or of another budget.
+    """
     found: dict[str, list[dict[str, Any]]] = {}
     for mode in MODES:
         paths = sorted(out.glob(f"collaboration-{scenario}-{team}-{mode}-seed*.json"))
         if paths:
-            found[mode] = [json.loads(path.read_text()) for path in paths]
+            made_with = settings(scenario, team, mode, budget)
+            found[mode] = [_of_settings(path, scenario, team, mode, budget, made_with) for path in paths]
     return found
 
 
-def table(out: Path, scenario: str, team: str) -> str:
-    """Markdown of all records of a team on a scenario."""
-    records = read(out, scenario, team)
+def _of_settings(
+    path: Path, scenario: str, team: str, mode: Mode, budget: int, made_with: Settings
+) -> dict[str, Any]:
+    """A record of these settings; of one without settings what it does hold is compared."""
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if "settings" in record:
+        return read_record(path, made_with)
+    chosen = TEAMS[team]
+    asked = {
+        "scenario": scenario,
+        "collaboration_mode": mode,
+        "agents": [repr(agent) for agent in chosen.workflow.agents.values()],
+        "target": None,
+        "budget": budget,
+        "baseline": chosen.single_agent,
+    }
+    apart = difference({name: record[name] for name in asked if name in record}, asked)
+    if apart:
+        raise SettingsError(f"{path}: {apart}: move the file away, or choose another --out or --budget")
+    return record
+
+
+def table(out: Path, scenario: str, team: str, budget: int = BUDGET) -> str:
+    """Markdown of all records of a team on a scenario, and of what is not known of them.
+
+    Raises:
+        ValueError: there are none, or one is of other settings.
+    """
+    records = read(out, scenario, team, budget)
     if not records:
         raise ValueError(f"{out}: no records of team {team} on {scenario}; `run` makes them")
     lines = [
@@ -141,7 +203,19 @@ def table(out: Path, scenario: str, team: str) -> str:
     lines.append(
         f"| one agent (`{TEAMS[team].single_agent}`) | {len(alone)} | {_shown(single, 3)} | | | | | | | |"
     )
-    return "\n".join(lines) + "\n"
+    everyone = [record for found in records.values() for record in found]
+    return "\n".join(lines) + "\n" + _settings_note(everyone) + versions_note(everyone)
+
+
+def _settings_note(records: Sequence[dict[str, Any]]) -> str:
+    """A line where records do not hold their settings; else nothing."""
+    silent = sum("settings" not in record for record in records)
+    return (
+        f"\nSettings not recorded in {silent} of {len(records)} records: of these scenario, mode, agents, "
+        "target, budget and baseline alone were compared.\n"
+        if silent
+        else ""
+    )
 
 
 def _shown(x: Interval, digits: int) -> str:
@@ -178,14 +252,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=OUT,
         help=f"checkpoints (default: {OUT})",
     )
+    parser.add_argument("--allow-mixed", action="store_true", help=ALLOW_MIXED)
     given = parser.parse_args(arguments)
     try:
         if given.what == "table":
             for team in given.teams:
-                print(f"Team `{team}`:\n\n{table(given.out, given.scenario, team)}")
+                print(f"Team `{team}`:\n\n{table(given.out, given.scenario, team, given.budget)}")
             return 0
         for team, seed, mode in itertools.product(given.teams, given.seeds, given.modes):
-            path = run_one(given.scenario, team, mode, seed, given.out, given.runs, given.budget)
+            path = run_one(
+                given.scenario, team, mode, seed, given.out, given.runs, given.budget, given.allow_mixed
+            )
             print(path, flush=True)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)

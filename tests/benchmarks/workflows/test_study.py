@@ -1,10 +1,17 @@
 """The study of the modes: its records, and the table that is made of them."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from benchmarks.runner.software import versions
 from benchmarks.studies import collaboration
+from benchmarks.studies.settings import SettingsError, plain
+from benchmarks.workflows.session import write_json
+
+ROOT = Path(__file__).resolve().parents[3]
+SCENARIO = "PointDir-v0"
 
 
 def record(seed, score, **more):
@@ -25,11 +32,19 @@ def record(seed, score, **more):
     }
 
 
+def made_with(mode, budget=collaboration.BUDGET):
+    asked = plain(collaboration.settings(SCENARIO, "mlp", mode, budget))
+    return {"settings": asked, "versions": versions()}
+
+
+def place(folder, mode, seed):
+    return folder / f"collaboration-{SCENARIO}-mlp-{mode}-seed{seed}.json"
+
+
 def test_the_table_by_hand(tmp_path):
     for mode, scores in {"emergent": (0.8, 0.9, 1.0), "silent": (0.0, 0.0, 0.0)}.items():
         for seed, score in enumerate(scores):
-            path = tmp_path / f"collaboration-PointDir-v0-mlp-{mode}-seed{seed}.json"
-            path.write_text(json.dumps(record(seed, score)))
+            write_json(place(tmp_path, mode, seed), record(seed, score, **made_with(mode)))
     lines = collaboration.table(tmp_path, "PointDir-v0", "mlp").splitlines()
     assert len(lines) == 5
     cells = [cell.strip() for cell in lines[2].split("|")[1:-1]]
@@ -40,6 +55,63 @@ def test_the_table_by_hand(tmp_path):
     assert cells[:4] == ["`silent`", "3", "0.000 (0.000 to 0.000)", "0.900 (0.652 to 1.148)"]
     assert "| one agent (`mono-mlp`) | 3 | 0.950 (0.950 to 0.950) |" in lines[4]
     assert collaboration.main(["table", "--out", str(tmp_path / "none")]) == 2
+
+
+def test_records_of_another_budget_or_mode_are_neither_done_nor_pooled(tmp_path, monkeypatch, capsys):
+    path = place(tmp_path, "silent", 0)
+    monkeypatch.setattr(collaboration.CollaborativeLearning, "solve_task", None)  # nothing is trained
+
+    def run(budget):
+        return collaboration.run_one(SCENARIO, "mlp", "silent", 0, tmp_path, tmp_path / "runs", budget)
+
+    write_json(path, record(0, 0.5, **made_with("silent", 2_000)))
+    assert run(2_000) == path
+    assert "| `silent` | 1 | 0.500 |" in collaboration.table(tmp_path, SCENARIO, "mlp", 2_000)
+    with pytest.raises(SettingsError, match=r"budget 2000, and now it is 300000 .*--out"):
+        run(300_000)
+    given = ["--teams", "mlp", "--modes", "silent", "--seeds", "0", "--out", str(tmp_path)]
+    for what in ("run", "table"):
+        assert collaboration.main([what, *given]) == 2
+        assert "2000, and now it is 300000" in capsys.readouterr().err
+    write_json(path, record(0, 0.5, **made_with("fixed")))
+    with pytest.raises(SettingsError, match="made with mode fixed, and now it is silent"):
+        run(300_000)
+    write_json(path, record(0, 0.5, **made_with("silent")) | {"versions": {"mujoco": "3.14.0"}})
+    assert collaboration.main(["run", *given]) == 2
+    assert "made with mujoco 3.14.0 (here " in capsys.readouterr().err
+    assert collaboration.main(["run", *given, "--allow-mixed"]) == 0
+    write_json(place(tmp_path, "silent", 1), record(1, 0.5, **made_with("silent")))
+    assert "\nMixed versions: mujoco 3.14.0 / " in collaboration.table(tmp_path, SCENARIO, "mlp")
+
+
+def test_a_record_without_settings_is_in_the_table_which_says_so_and_is_not_done(tmp_path):
+    held = {
+        "scenario": SCENARIO,
+        "collaboration_mode": "silent",
+        "agents": [repr(a) for a in collaboration.TEAMS["mlp"].workflow.agents.values()],
+        "target": None,
+        "budget": 300_000,
+        "baseline": "mono-mlp",
+    }
+    write_json(place(tmp_path, "silent", 0), record(0, 0.5, **held))
+    write_json(place(tmp_path, "silent", 1), record(1, 0.5, **made_with("silent")))
+    text = collaboration.table(tmp_path, SCENARIO, "mlp")
+    assert "| `silent` | 2 | 0.500" in text
+    assert "\nSettings not recorded in 1 of 2 records: " in text
+    with pytest.raises(SettingsError, match="its settings are not recorded"):
+        collaboration.run_one(SCENARIO, "mlp", "silent", 0, tmp_path, tmp_path / "runs")
+    for other in ({"budget": 2_000}, {"target": 0.9}, {"baseline": "mono-s5"}, {"agents": ["another"]}):
+        write_json(place(tmp_path, "silent", 0), record(0, 0.5, **held | other))
+        with pytest.raises(SettingsError, match=f"made with {next(iter(other))} "):
+            collaboration.table(tmp_path, SCENARIO, "mlp")
+
+
+@pytest.mark.parametrize("team", collaboration.TEAMS)
+def test_the_page_has_the_table_of_the_committed_records(team):
+    table = collaboration.table(ROOT / collaboration.RESULTS, SCENARIO, team)
+    rows, said = table.split("\n\n")
+    assert rows in (ROOT / "docs" / "collaboration.md").read_text()
+    assert said.startswith("Settings not recorded in 15 of 15 records")
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
 """What the tools find in data whose answer is known: `python -m benchmarks.studies.tools`.
 
 Each row is a data set, what is known of it by calculation, and what the tool said. The tests hold the tools
-to the same answers within bounds; here the figures themselves are written down.
+to the same answers within bounds; here the figures themselves are written down, with the packages and the
+host that made each tool's.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from benchmarks.studies.known_answers import (
     sines,
     told_once,
 )
+from benchmarks.studies.settings import versions_note
 from benchmarks.workflows.session import write_json
 from ma_ssm_env import Policy
 from ma_ssm_env.commands import exit_with
@@ -254,23 +256,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {unknown[0]!r}: one of {', '.join((*STUDIES, 'table'))} is expected", file=sys.stderr)
         return 2
     torch.set_num_threads(1)
-    known = _known(given.out)
+    known = read(given.out)
     if given.what != ["table"]:
         for name in given.what or STUDIES:
             if name in STUDIES:
                 found = STUDIES[name]()
-                known = _known(given.out)  # now: another process may have written others' rows
+                known = read(given.out)  # now: another process may have written others' rows
                 kept = [row for row in known["rows"] if row["tool"] != name]
                 rows = sorted(kept + found, key=lambda row: list(STUDIES).index(row["tool"]))
-                known = {"host": host(), "versions": versions(), "rows": rows}
+                made = {**known["made"], name: {"host": host(), "versions": versions()}}
+                known = {"made": made, "rows": rows}
                 write_json(given.out, known)
-    print(table(known["rows"]), end="")
+    print(table(known["rows"]) + versions_note(list(known["made"].values())), end="")
     return 0
 
 
-def _known(path: Path) -> dict[str, Any]:
-    known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"rows": []}
-    return known
+def read(path: Path) -> dict[str, Any]:
+    """What is there: "rows", and "made", the host and the versions that made those of each tool.
+
+    The first files said both once, for whoever wrote last; that is all that is known of their rows.
+    """
+    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": []}
+    if "made" in known:
+        return known
+    said = {name: known[name] for name in ("host", "versions") if name in known}
+    return {"made": {row["tool"]: said for row in known["rows"]}, "rows": known["rows"]}
 
 
 if __name__ == "__main__":

@@ -4,7 +4,10 @@ import json
 import re
 from pathlib import Path
 
-from benchmarks.studies.tools import OUT, table
+from benchmarks.runner.software import host, versions
+from benchmarks.studies import tools
+from benchmarks.studies.settings import versions_note
+from benchmarks.studies.tools import OUT, read, table
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "tools.md"
@@ -19,7 +22,8 @@ def crew():
 
 def written(page):
     """The page with its tables as they are now."""
-    parts = {"known": table(json.loads((ROOT / OUT).read_text())["rows"]), "crew": crew()}
+    known = read(ROOT / OUT)
+    parts = {"known": table(known["rows"]) + versions_note(list(known["made"].values())), "crew": crew()}
     for name, text in parts.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         page, found = re.subn(pattern, lambda m, text=text: m[1] + text + m[2], page, flags=re.DOTALL)
@@ -30,6 +34,25 @@ def written(page):
 def test_the_page_says_what_was_measured():
     page = PAGE.read_text()
     assert page == written(page), "out of date: python tests/benchmarks/test_tools_page.py"
+
+
+def test_a_tool_that_is_run_again_leaves_the_versions_of_the_others(tmp_path, monkeypatch, capsys):
+    def rows(tool):
+        return [{"tool": tool, "data": "d", "known": "k", "found": "f"}]
+
+    monkeypatch.setattr(tools, "STUDIES", {name: lambda name=name: rows(name) for name in tools.STUDIES})
+    path = tmp_path / "tools.json"
+    before = {"host": {"cpu": "another"}, "versions": {**versions(), "mujoco": "3.14.0"}}
+    path.write_text(json.dumps({**before, "rows": rows("SSMTool") + rows("MAMLTool")}))
+    assert tools.main(["table", "--out", str(path)]) == 0
+    assert "Mixed" not in capsys.readouterr().out
+    assert tools.main(["MAMLTool", "--out", str(path)]) == 0
+    now = {"host": host(), "versions": versions()}
+    assert read(path)["made"] == {"SSMTool": before, "MAMLTool": now}
+    assert f"\nMixed versions: mujoco 3.14.0 / {versions()['mujoco']}." in capsys.readouterr().out
+    assert tools.main(["--out", str(path)]) == 0
+    assert read(path)["made"] == dict.fromkeys(tools.STUDIES, now)
+    assert "Mixed" not in capsys.readouterr().out
 
 
 def test_the_crew_passed_on_the_versions_that_are_pinned():

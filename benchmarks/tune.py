@@ -10,6 +10,7 @@ has not used, and what those gain, with its interval, is what tuning gained.
 The search is kept in `--out`: a journal that a killed search goes on from (a trial that was cut off is run
 again with its settings; the sampler of trial n is seeded with n, so the order of interruptions changes
 nothing), and `<scenario>.json`, the outcome in brief, from which it goes on too where there is no journal.
+Each outcome says the package versions of its trainings; a search does not go on with others unasked.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ from baselines.recurrent_ppo import recurrent_ppo_config, train_recurrent_ppo
 from baselines.sb3 import sb3_ppo_config, train_sb3_ppo
 from baselines.training import Hooks
 from benchmarks.judged_return import judged_return
-from benchmarks.runner.software import versions
+from benchmarks.runner.schedule import MixedVersionsError
+from benchmarks.runner.software import differing, versions
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.policy import Players
@@ -157,6 +159,7 @@ def search(
     out: Path,
     confirm: int = 0,
     earlier: Mapping[str, Any] | None = None,
+    allow_mixed: bool = False,
 ) -> dict[str, Any]:
     """Bring the search of a method to `trials` finished trials, and give its outcome.
 
@@ -168,6 +171,10 @@ def search(
         out: folder of the journal.
         confirm: fresh seeds that the former and the best settings are trained with, where they differ.
         earlier: an outcome of this search to go on from, where there is no journal of it.
+        allow_mixed: go on with a search that was begun with other package versions.
+
+    Raises:
+        MixedVersionsError: there is something to train, other versions began, and `allow_mixed` is False.
     """
     searched = SEARCHED[method]
     out.mkdir(parents=True, exist_ok=True)
@@ -180,6 +187,9 @@ def search(
     )
     if not study.trials and earlier is not None and earlier["steps"] == steps:
         _take_up(study, searched, earlier)
+    if _finished(study) and "versions" not in study.user_attrs:  # a journal of before, or taken up just now
+        known = earlier if earlier is not None and earlier["steps"] == steps else {}
+        study.set_user_attr("versions", known.get("versions", [{}]))
     present = searched.settings(scenario)
     if not study.trials:
         study.enqueue_trial(
@@ -189,6 +199,7 @@ def search(
         study.enqueue_trial(trial.params)
         study.tell(trial.number, state=TrialState.FAIL)
     while len(_finished(study)) < trials:
+        _enter_versions(study, allow_mixed)
         number = len(_finished(study))
         trial, chosen = _next(study, searched.choices, number, trials)
         began = time.process_time()
@@ -200,8 +211,21 @@ def search(
     if outcome["best"]["settings"] != outcome["before"]["settings"]:
         seeds = max(confirm, _known(study, outcome))  # what was found out is not dropped
         if seeds:
-            outcome["confirmed"] = _confirmed(study, searched, scenario, steps, seeds, outcome)
-    return outcome
+            outcome["confirmed"] = _confirmed(study, searched, scenario, steps, seeds, outcome, allow_mixed)
+    return {**outcome, "versions": study.user_attrs.get("versions", [])}
+
+
+def _enter_versions(study: optuna.Study, allow_mixed: bool) -> None:
+    """Say with the study that these packages train for it, from now on."""
+    entered = study.user_attrs.get("versions", [])
+    others = [other for made_with in entered if (other := differing(made_with))]
+    if others and not allow_mixed:
+        raise MixedVersionsError(
+            f"{study.study_name}: begun with {'; '.join(others)}: results of different versions are not "
+            "mixed; choose another --out, or say --allow-mixed"
+        )
+    if versions() not in entered:
+        study.set_user_attr("versions", [*entered, versions()])
 
 
 def _take_up(study: optuna.Study, searched: Searched, earlier: Mapping[str, Any]) -> None:
@@ -249,6 +273,7 @@ def _confirmed(
     steps: int,
     seeds: int,
     outcome: Mapping[str, Any],
+    allow_mixed: bool,
 ) -> dict[str, Any]:
     """Returns of the former and the best settings with seeds that the search has not used.
 
@@ -260,6 +285,7 @@ def _confirmed(
             settings = outcome[which]["settings"]
             name = _confirmation(seed, settings)
             if name not in study.user_attrs:
+                _enter_versions(study, allow_mixed)
                 study.set_user_attr(name, _worth(searched, scenario, steps, settings, seed))
                 print(f"{study.study_name} {name}: {study.user_attrs[name]:.2f}", flush=True)
             found.append(float(study.user_attrs[name]))
@@ -322,10 +348,16 @@ def _number(value: float) -> float | None:
 
 
 def _table(path: Path, scenario: str) -> dict[str, Any]:
-    """The outcomes of a scenario that there are."""
+    """The outcomes of a scenario that there are, each with a list of the versions that trained for it.
+
+    A mapping without versions stands for trainings of which they are not known. The first files said versions
+    once, for whoever wrote last; that is all that is known of their methods.
+    """
     if not path.exists():
         return {"scenario": scenario, "methods": {}}
     table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    said = [table.pop("versions", {})]
+    table["methods"] = {name: {"versions": said, **found} for name, found in table["methods"].items()}
     return table
 
 
@@ -345,6 +377,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=50_000, help="control steps of a trial")
     parser.add_argument(
         "--out", type=Path, default=Path("benchmarks/results/tuning"), help="folder of the outcomes"
+    )
+    parser.add_argument(
+        "--allow-mixed", action="store_true", help="go on with searches of other package versions too"
     )
     given = parser.parse_args(arguments)
     unknown = [name for name in given.methods if name not in SEARCHED]
@@ -367,10 +402,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path = given.out / f"{given.scenario}.json"
     for method in given.methods:
         earlier = _table(path, given.scenario)["methods"].get(method)
-        outcome = search(given.scenario, method, given.trials, given.steps, given.out, given.confirm, earlier)
+        try:
+            outcome = search(
+                given.scenario,
+                method,
+                given.trials,
+                given.steps,
+                given.out,
+                given.confirm,
+                earlier,
+                given.allow_mixed,
+            )
+        except MixedVersionsError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
         table = _table(path, given.scenario)  # anew: another search may have written to it in the meantime
         table["methods"][method] = {"steps": given.steps, **outcome}
-        table["versions"] = versions()
         replace_file(path, json.dumps(table, indent=1) + "\n")
     return 0
 

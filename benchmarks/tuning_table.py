@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.stats import iqm_difference
 from benchmarks.studies.over_seeds import written
+from benchmarks.studies.settings import versions_note
 
 RESULTS = Path("benchmarks/results/tuning")
 SHORT = {"learning_rate": "lr", "minibatches": "mb"}
@@ -37,7 +38,8 @@ def tuning_table(path: Path) -> str:
             f"{found['cpu_s']:.0f}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    made = [{"versions": of} for found in methods.values() for of in found.get("versions", [{}])]
+    return "\n".join(lines) + "\n" + versions_note(made)
 
 
 def _settings(settings: Mapping[str, Any]) -> str:

@@ -72,7 +72,7 @@ def versions_of(record: Mapping[str, Any]) -> dict[str, str]:
 
 def versions_note(records: Sequence[Mapping[str, Any]]) -> str:
     """What is to be said under a table of these records; nothing where all are alike in versions."""
-    silent = sum("versions" not in record for record in records)
+    silent = sum(not record.get("versions") for record in records)
     parts = [disagreement(map(versions_of, records))]
     if 0 < silent < len(records):
         parts.append(f"not recorded in {silent} of {len(records)} records")

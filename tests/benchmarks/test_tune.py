@@ -8,6 +8,7 @@ import pytest
 
 from baselines.sb3 import sb3_ppo_config
 from benchmarks import tune
+from benchmarks.runner.software import versions
 from benchmarks.tune import SEARCHED, SEED, WORLD_SEED, Searched, main, search
 from benchmarks.tuning_table import tuning_table
 from ma_ssm_env import neutral_policy
@@ -166,9 +167,81 @@ def test_the_outcome_is_kept_by_method(toy, tmp_path, capsys):
     assert main(arguments) == 0
     table = json.loads((tmp_path / "PointDir-v0.json").read_text())
     assert table["methods"]["toy"]["steps"] == 5
-    assert table["versions"]["mujoco"]
+    assert table["methods"]["toy"]["versions"] == [versions()]
+    assert "versions" not in table  # of all methods, made at different times, nobody can say
     assert main([*arguments[:1], "nothing", *arguments[2:]]) == 2
     assert "method 'nothing': one of sb3-ppo" in capsys.readouterr().err
+
+
+def of_other_versions(path, old_format=False):
+    """Make the outcomes at `path` those of another MuJoCo, as files of now or of before say it."""
+    table = json.loads(path.read_text())
+    other = {**versions(), "mujoco": "3.14.0"}
+    for found in table["methods"].values():
+        found["versions"] = [other]
+        if old_format:
+            del found["versions"]
+    path.write_text(json.dumps({**table, "versions": other} if old_format else table))
+    return other
+
+
+@pytest.mark.parametrize("old_format", [False, True])
+def test_a_method_that_is_searched_again_leaves_the_versions_of_the_others(toy, tmp_path, old_format):
+    SEARCHED["toy2"] = SEARCHED["toy"]
+    try:
+        arguments = ["--trials", "2", "--steps", "5", "--confirm", "0", "--out", str(tmp_path)]
+        path = tmp_path / "PointDir-v0.json"
+        assert main(["--methods", "toy", *arguments]) == 0
+        other = of_other_versions(path, old_format)
+        assert "Mixed" not in tuning_table(path)
+        assert main(["--methods", "toy2", *arguments]) == 0
+        table = json.loads(path.read_text())
+        assert table["methods"]["toy"]["versions"] == [other]
+        assert table["methods"]["toy2"]["versions"] == [versions()]
+        assert f"\nMixed versions: mujoco 3.14.0 / {versions()['mujoco']}." in tuning_table(path)
+    finally:
+        del SEARCHED["toy2"]
+
+
+@pytest.mark.parametrize("old_format", [False, True])
+def test_a_search_does_not_go_on_with_other_versions_unasked(toy, tmp_path, old_format, capsys):
+    arguments = ["--methods", "toy", "--steps", "5", "--confirm", "0"]
+    first, path = tmp_path / "a", tmp_path / "b" / "PointDir-v0.json"
+    assert main([*arguments, "--trials", "2", "--out", str(first)]) == 0
+    path.parent.mkdir()
+    path.write_text((first / path.name).read_text())
+    other, done = of_other_versions(path, old_format), len(toy)
+    arguments += ["--out", str(path.parent), "--trials"]
+    assert main([*arguments, "2"]) == 0  # nothing is trained, and nothing is said to be of now
+    assert json.loads(path.read_text())["methods"]["toy"]["versions"] == [other]
+    capsys.readouterr()
+    for more in (["3"], ["2", "--confirm", "1"]):
+        assert main([*arguments, *more]) == 2
+        assert "begun with mujoco 3.14.0 (here " in capsys.readouterr().err
+        assert len(toy) == done
+    assert main([*arguments, "3", "--allow-mixed"]) == 0
+    assert len(toy) == done + 1
+    assert json.loads(path.read_text())["methods"]["toy"]["versions"] == [other, versions()]
+    assert "Mixed versions: mujoco" in tuning_table(path)
+
+
+def test_a_journal_of_before_is_of_the_versions_that_its_outcome_says(toy, tmp_path):
+    arguments = ["--methods", "toy", "--steps", "5", "--confirm", "0", "--out", str(tmp_path)]
+    journal, path = tmp_path / "journal.log", tmp_path / "PointDir-v0.json"
+    assert main([*arguments, "--trials", "2"]) == 0
+    lines = [line for line in journal.read_text().splitlines(True) if '"versions"' not in line]
+    journal.write_text("".join(lines))
+    of_other_versions(path, old_format=True)
+    outcome = path.read_text()
+    assert main([*arguments, "--trials", "3"]) == 2
+    assert len(toy) == 2
+    journal.write_text("".join(lines))
+    table = json.loads(outcome)
+    del table["versions"]
+    path.write_text(json.dumps(table))
+    assert main([*arguments, "--trials", "3"]) == 0
+    assert json.loads(path.read_text())["methods"]["toy"]["versions"] == [{}, versions()]
+    assert "Mixed versions: not recorded in 1 of 2 records" in tuning_table(path)
 
 
 @pytest.mark.parametrize("method", list(SEARCHED))

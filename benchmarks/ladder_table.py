@@ -42,5 +42,4 @@ def ladder_table(folder: Path) -> str:
 
 
 def _earned(record: Record) -> float:
-    last = [e for e in record.result.evaluations if (e.split, e.actions) == ("test", "mode")][-1]
-    return float(judged_return(record.run.scenario, last.array()).mean())
+    return float(judged_return(record.run.scenario, record.result.judged[-1].array()).mean())

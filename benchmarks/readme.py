@@ -110,10 +110,10 @@ def _told(interval: Interval, places: int) -> str:
 
 def _judged(record: Record, count: int) -> np.ndarray:
     """Judged return of each task [N] at the first evaluation at or past `count` steps of a run."""
-    modes = [e for e in record.result.evaluations if e.split == "test" and e.actions == "mode"]
-    found = [e for e in modes if e.steps >= count]
+    judged_by = record.result.judged
+    found = [e for e in judged_by if e.steps >= count]
     # A shorter run, or a floor, has its last one everywhere.
-    returns = (min(found, key=_steps) if found else max(modes, key=_steps)).array()
+    returns = (min(found, key=_steps) if found else max(judged_by, key=_steps)).array()
     judged: np.ndarray = judged_return(record.run.scenario, returns).mean(1)
     return judged
 

@@ -82,7 +82,7 @@ def read_index(directory: str | os.PathLike[str]) -> dict[str, Entry]:
 
 def _entry(key: str, stat: os.stat_result, record: Record) -> Entry:
     run = record.run
-    judged = [e for e in record.result.evaluations if e.split == "test" and e.actions == "mode"]
+    judged = record.result.judged
     last = judged[-1] if judged else None
     return Entry(
         key=key,

@@ -176,6 +176,11 @@ class Result:
             _require_count(count, "result.curve.steps")
         _require(steps == sorted(set(steps)), "result.curve", steps, "order the points by steps, each once")
 
+    @property
+    def judged(self) -> tuple[Evaluation, ...]:
+        """The evaluations that a run is judged by: test tasks, mode actions; in the order of the record."""
+        return tuple(e for e in self.evaluations if (e.split, e.actions) == ("test", "mode"))
+
 
 @dataclass(frozen=True)
 class Timings:

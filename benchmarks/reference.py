@@ -115,8 +115,7 @@ def _earned(records: Sequence[Record]) -> dict[str, Any]:
     scenario = records[0].run.scenario
     returns = []
     for record in records:
-        last = [e for e in record.result.evaluations if e.actions == "mode"][-1]
-        returns.append(last.array().mean((0, 1)))
+        returns.append(record.result.judged[-1].array().mean((0, 1)))
     return {
         "returns": [round(float(x), 3) for x in np.mean(returns, axis=0)],
         "per_seed": {str(r.run.seed): round(float(judged_return(scenario, v)), 3)

@@ -37,8 +37,8 @@ from benchmarks.report.methods import methods_by_name
 from benchmarks.report.references import default_path, read_references
 from benchmarks.report.sections import SECTIONS
 from benchmarks.report.summary import summarise
-from benchmarks.studies.settings import MIXED
-from benchmarks.tuning_table import RESULTS, tuning_table
+from benchmarks.runner.software import MIXED
+from benchmarks.tune.table import RESULTS, tuning_table
 
 PAGES = (
     "findings.md",

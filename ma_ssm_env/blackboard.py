@@ -66,16 +66,17 @@ def receive(belief: Float, rate: Float, noise: Float) -> Float:
     Bounded by 4 for noise within +-`NOISE_BOUND`, as the game draws it:
     |received| <= (1 + sqrt(1 + eps^2)) / 2.
     """
-    return _received(belief, gate(rate), noise, np.empty_like(belief))[0]
+    return receive_at_snr(belief, snr(rate), noise)
 
 
 def receive_at_snr(belief: Float, ratio: Float, noise: Float) -> Float:
-    """`receive`, bit for bit, of a signal-to-noise ratio: one a world [B, 1], or one a number [B, d]."""
+    """`receive` of a signal-to-noise ratio: one a world [B, 1], or one a number [B, d]."""
     received: Float = (ratio * belief + np.sqrt(ratio) * noise) / (ratio + _ONE)
     return received
 
 
 def _received(belief: Float, share: Float, noise: Float, out: Float) -> tuple[Float, Float]:
+    # `receive`, bit for bit, and the ratio [B, d], without arrays in between.
     # 2^(2R), once for each belief dimension: arrays of one shape are multiplied in less time. Taking 1 off it
     # is exact, so that 1 + snr is this very number.
     powers = np.exp2(_EXPONENT * share, np.empty_like(belief))

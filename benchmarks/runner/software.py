@@ -1,10 +1,10 @@
-"""The software and the machine that a run ran on."""
+"""The software and the machine that a run ran on, and what is said of results that differ in it."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ PACKAGES = (
     "sb3-contrib",
     "supersuit",
 )
+MIXED = "Mixed versions: "  # how the note under a table begins
 
 
 def versions() -> dict[str, str]:
@@ -62,6 +63,22 @@ def disagreement(all_made_with: Iterable[Mapping[str, str]]) -> str:
         for name, found in releases.items()
         if name != "python" and len(found) > 1
     )
+
+
+def versions_of(record: Mapping[str, Any]) -> dict[str, str]:
+    """The versions that a record says; the first records say this project's alone, or none."""
+    code = {"ma-ssm-env": record["code"]} if "code" in record else {}
+    return dict(record.get("versions", code))
+
+
+def versions_note(records: Sequence[Mapping[str, Any]]) -> str:
+    """What is to be said under a table of these records; nothing where all are alike in versions."""
+    silent = sum(not record.get("versions") for record in records)
+    parts = [disagreement(map(versions_of, records))]
+    if 0 < silent < len(records):
+        parts.append(f"not recorded in {silent} of {len(records)} records")
+    said = "; ".join(part for part in parts if part)
+    return f"\n{MIXED}{said}. Differences may come from that.\n" if said else ""
 
 
 def host() -> dict[str, Any]:

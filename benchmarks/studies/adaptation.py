@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.runner.software import versions
+from benchmarks.runner.software import versions, versions_note
 from benchmarks.studies.command import run_study
 from benchmarks.studies.over_seeds import over_seeds, paired
 from benchmarks.studies.settings import (
@@ -29,7 +29,6 @@ from benchmarks.studies.settings import (
     plain,
     read,
     refuse_other_versions,
-    versions_note,
     write,
 )
 from ma_ssm_env import Policy

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.runner.software import host
+from benchmarks.runner.software import host, versions_note
 from benchmarks.stats import Interval, iqm_difference, iqm_interval
 from benchmarks.studies.command import ALLOW_MIXED
-from benchmarks.studies.settings import Settings, SettingsError, difference, is_done, versions_note, write
+from benchmarks.studies.settings import Settings, SettingsError, difference, is_done, write
 from benchmarks.studies.settings import read as read_record
 from benchmarks.workflows import MODES, CollaborativeLearning, Mode
 from benchmarks.workflows.baseline import METHOD, baseline_run

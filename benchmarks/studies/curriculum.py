@@ -23,10 +23,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.runner.software import versions_note
 from benchmarks.studies.command import ALLOW_MIXED
 from benchmarks.studies.learned_teacher import LearnedTeacher
 from benchmarks.studies.over_seeds import over_seeds, unpaired
-from benchmarks.studies.settings import Settings, SettingsError, is_done, read, versions_note, write
+from benchmarks.studies.settings import Settings, SettingsError, is_done, read, write
 from ma_ssm_env import Policy, __version__
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.curriculum import AlpGmm, UniformTeacher

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.runner.software import versions
+from benchmarks.runner.software import versions, versions_note
 from benchmarks.studies.command import run_study
 from benchmarks.studies.over_seeds import over_seeds, paired
 from benchmarks.studies.settings import (
@@ -24,7 +24,6 @@ from benchmarks.studies.settings import (
     is_done,
     read,
     refuse_other_versions,
-    versions_note,
     write,
 )
 from ma_ssm_env import __version__

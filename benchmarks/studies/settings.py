@@ -10,15 +10,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.configurations import flat, without_seed
-from benchmarks.runner.software import differing, disagreement, versions
+from benchmarks.runner.software import differing, versions, versions_of
 from ma_ssm_env.whole_file import replace_file
 
-MIXED = "Mixed versions: "  # how the note under a table begins
 Settings = dict[str, Any]
 
 
@@ -62,22 +61,6 @@ def is_done(path: Path, settings: Settings, allow_mixed: bool = False) -> bool:
     elif "versions" not in record:
         print(f"{path}: reused; the versions that made it are not recorded", file=sys.stderr)
     return True
-
-
-def versions_of(record: Mapping[str, Any]) -> dict[str, str]:
-    """The versions that a record says; the first records say this project's alone, or none."""
-    code = {"ma-ssm-env": record["code"]} if "code" in record else {}
-    return dict(record.get("versions", code))
-
-
-def versions_note(records: Sequence[Mapping[str, Any]]) -> str:
-    """What is to be said under a table of these records; nothing where all are alike in versions."""
-    silent = sum(not record.get("versions") for record in records)
-    parts = [disagreement(map(versions_of, records))]
-    if 0 < silent < len(records):
-        parts.append(f"not recorded in {silent} of {len(records)} records")
-    said = "; ".join(part for part in parts if part)
-    return f"\n{MIXED}{said}. Differences may come from that.\n" if said else ""
 
 
 def read(path: Path, settings: Settings) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.runner.software import host, versions
+from benchmarks.runner.software import host, versions, versions_note
 from benchmarks.studies.known_answers import (
     ANGLE,
     NOISE,
@@ -31,7 +31,6 @@ from benchmarks.studies.known_answers import (
     sines,
     told_once,
 )
-from benchmarks.studies.settings import versions_note
 from benchmarks.workflows.session import write_json
 from ma_ssm_env import Policy
 from ma_ssm_env.commands import exit_with

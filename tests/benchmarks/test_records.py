@@ -143,3 +143,13 @@ def test_rewards_by_phase_are_kept_where_there_are_any(tmp_path):
     assert plain.result.evaluations[0].array_of_phases() is None
     with pytest.raises(RecordError, match="before, shock, recovery"):
         replace(plain.result, evaluations=(replace(judged, phases=(((1.0, 2.0),),)),))
+
+
+def test_a_run_is_judged_by_the_mode_on_test_tasks():
+    names = (("validation", "mode"), ("test", "sampled"), ("test", "mode"), ("test", "mode"), ("ood", "mode"))
+    evaluations = tuple(
+        Evaluation(steps, split, actions, ((0.5,),), (((1.0, 2.0),),))
+        for steps, (split, actions) in enumerate(names)
+    )
+    result = replace(make_record().result, evaluations=evaluations)
+    assert result.judged == evaluations[2:4]

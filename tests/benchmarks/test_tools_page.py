@@ -4,9 +4,8 @@ import json
 import re
 from pathlib import Path
 
-from benchmarks.runner.software import host, versions
+from benchmarks.runner.software import host, versions, versions_note
 from benchmarks.studies import tools
-from benchmarks.studies.settings import versions_note
 from benchmarks.studies.tools import OUT, read, table
 
 ROOT = Path(__file__).resolve().parents[2]

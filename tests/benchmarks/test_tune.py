@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from baselines.sb3 import sb3_ppo_config
-from benchmarks import tune
 from benchmarks.runner.software import versions
-from benchmarks.tune import SEARCHED, SEED, WORLD_SEED, Searched, main, search
-from benchmarks.tuning_table import tuning_table
+from benchmarks.tune import methods as searched_methods
+from benchmarks.tune import search as search_module
+from benchmarks.tune.__main__ import main
+from benchmarks.tune.methods import SEARCHED, SEED, WORLD_SEED, Searched
+from benchmarks.tune.search import search
+from benchmarks.tune.table import tuning_table
 from ma_ssm_env import neutral_policy
 
 CHOICES = {"learning_rate": (1, 2, 3, 4), "gamma": (0, 10)}
@@ -30,7 +33,7 @@ def toy(monkeypatch):
             worth = 90.0 - abs(changes["learning_rate"] - 3) + changes["gamma"]
             self.returns = np.full((4, 3, 2), worth + (changes["seed"] - SEED))
 
-    monkeypatch.setattr(tune, "evaluate", lambda scenario, players, **options: Found(players))
+    monkeypatch.setattr(search_module, "evaluate", lambda scenario, players, **options: Found(players))
     settings = {"learning_rate": 1, "gamma": 0, "other": 5}
     monkeypatch.setitem(SEARCHED, "toy", Searched(lambda scenario: settings, CHOICES, train))
     return trained
@@ -47,14 +50,14 @@ def test_present_settings_come_first_and_none_twice(toy, tmp_path):
 
 
 def test_settings_are_chosen_on_validation_tasks_by_worlds_that_no_run_has(tmp_path, monkeypatch):
-    asked, evaluated = [], tune.evaluate
+    asked, evaluated = [], search_module.evaluate
 
     def look(scenario, players, **options):
         asked.append(options["split"])
         found = evaluated(scenario, players, **{**options, "trials": 1})
         return SimpleNamespace(returns=found.returns + len(asked))  # the later the better: it is confirmed
 
-    monkeypatch.setattr(tune, "evaluate", look)
+    monkeypatch.setattr(search_module, "evaluate", look)
     worlds = []
 
     def train(scenario, seed, steps, config, *, world_seed, hooks):
@@ -62,7 +65,7 @@ def test_settings_are_chosen_on_validation_tasks_by_worlds_that_no_run_has(tmp_p
         worlds.append((seed, world_seed))
         return SimpleNamespace(policy=neutral_policy(2))
 
-    searched = tune._sb3(sb3_ppo_config, train, {"gamma": (0.9, 0.95)})
+    searched = searched_methods._sb3(sb3_ppo_config, train, {"gamma": (0.9, 0.95)})
     monkeypatch.setitem(SEARCHED, "sb3-ppo", searched)
     search("PointDir-v0", "sb3-ppo", 2, 10, tmp_path, confirm=1)
     assert set(asked) == {"validation"}
@@ -74,17 +77,17 @@ def test_a_search_goes_on_where_it_was_cut(toy, tmp_path, monkeypatch):
     whole = search("PointDir-v0", "toy", 6, 77, tmp_path / "whole")
     order = list(toy)
     toy.clear()
-    play = tune.evaluate
+    play = search_module.evaluate
 
     def killed(scenario, players, **options):
         if len(toy) == 3:
             raise KeyboardInterrupt
         return play(scenario, players, **options)
 
-    monkeypatch.setattr(tune, "evaluate", killed)
+    monkeypatch.setattr(search_module, "evaluate", killed)
     with pytest.raises(KeyboardInterrupt):
         search("PointDir-v0", "toy", 6, 77, tmp_path / "cut")
-    monkeypatch.setattr(tune, "evaluate", play)
+    monkeypatch.setattr(search_module, "evaluate", play)
     assert toy == order[:3]
     again = search("PointDir-v0", "toy", 6, 77, tmp_path / "cut")
     assert toy == [*order[:3], *order[2:]]  # the trial that was cut is run again
@@ -111,7 +114,7 @@ def test_divergence_is_the_worst_and_does_not_end_the_search(toy, tmp_path, monk
 def test_what_is_gained_is_confirmed_with_seeds_that_the_search_has_not_used(toy, tmp_path, monkeypatch):
     search("PointDir-v0", "toy", 8, 77, tmp_path)
     toy.clear()
-    play, plays = tune.evaluate, []
+    play, plays = search_module.evaluate, []
 
     def killed(scenario, players, **options):
         plays.append(players["seed"])
@@ -119,7 +122,7 @@ def test_what_is_gained_is_confirmed_with_seeds_that_the_search_has_not_used(toy
             raise KeyboardInterrupt
         return play(scenario, players, **options)
 
-    monkeypatch.setattr(tune, "evaluate", killed)
+    monkeypatch.setattr(search_module, "evaluate", killed)
     with pytest.raises(KeyboardInterrupt):
         search("PointDir-v0", "toy", 8, 77, tmp_path, confirm=3)
     found = search("PointDir-v0", "toy", 8, 77, tmp_path, confirm=3)

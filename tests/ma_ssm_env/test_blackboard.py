@@ -6,6 +6,7 @@ import pytest
 from ma_ssm_env import ROLES, parallel_env, single_agent_env, vector_env
 from ma_ssm_env.blackboard import (
     NOISE_BOUND,
+    Blackboard,
     bits_per_dimension,
     channel_noise,
     combine,
@@ -56,16 +57,22 @@ def test_channel_by_hand(rate, bits, ratio):
     received = receive(belief, rates, noise)
     assert received.dtype == np.float32
     np.testing.assert_allclose(received, channel(belief, rate, noise), rtol=1e-5, atol=1e-7)
-    np.testing.assert_array_equal(receive_at_snr(belief, snr(rates), noise), received)
     if rate == -1.0:
         assert (received == 0).all()
 
 
-def test_the_channel_is_the_same_of_a_rate_and_of_its_ratio():
+def test_the_channel_is_the_same_of_a_rate_of_its_ratio_and_on_the_board():
     rng = np.random.default_rng(4)
     belief, noise = rng.uniform(-1, 1, (2, 20_000, 8)).astype(np.float32)
     rates = rng.uniform(-1, 1, (20_000, 1)).astype(np.float32)
-    np.testing.assert_array_equal(receive_at_snr(belief, snr(rates), noise), receive(belief, rates, noise))
+    received = receive(belief, rates, noise)
+    np.testing.assert_array_equal(receive_at_snr(belief, snr(rates), noise), received)
+    posted = np.zeros((20_000, 8 + 3 * 2 + 1), np.float32)
+    board = Blackboard(np.zeros((20_000, Blackboard.size(2)), np.float32), posted, 2, frozenset())
+    posted[:, :8], posted[:, -1:] = belief, rates
+    board.post(noise)
+    np.testing.assert_array_equal(board.fields["received_belief"], received)
+    np.testing.assert_array_equal(board.snr, snr(rates))
     part = snr(rates) * np.float32([1, 1, 0, 0, 0, 0, 0, 0])  # 0 where nothing is sent
     assert (receive_at_snr(belief, part, noise)[:, 2:] == 0.0).all()
 

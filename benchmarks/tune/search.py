@@ -1,154 +1,27 @@
-"""Search a method's settings with Optuna: `python -m benchmarks.tune --methods sb3-ppo --steps 50000`.
-
-Every method gets the same budget: `--trials` settings, each trained once for `--steps` control steps, judged
-on the `validation` split (10 tasks x 3 trials, mode actions, judged as results are), which no result is
-computed on. Trial 0 has the settings that the method had when its search began (the outcome's `before`, which
-a later change of its settings does not alter). The best trial minus trial 0 is an optimistic figure, the best
-of several draws of one seed each; so both settings are then trained with `--confirm` seeds that the search
-has not used, and what those gain, with its interval, is what tuning gained.
-
-The search is kept in `--out`: a journal that a killed search goes on from (a trial that was cut off is run
-again with its settings; the sampler of trial n is seeded with n, so the order of interruptions changes
-nothing), and `<scenario>.json`, the outcome in brief, from which it goes on too where there is no journal.
-Each outcome says the package versions of its trainings; a search does not go on with others unasked.
-"""
+"""The search of one method's settings on one scenario, in a journal that a killed search goes on from."""
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import itertools
 import json
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import optuna
-import torch
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from baselines.a2c import a2c_config, train_a2c
-from baselines.off_policy import Algorithm, off_policy_config, train_off_policy
-from baselines.recurrent_ppo import recurrent_ppo_config, train_recurrent_ppo
-from baselines.sb3 import sb3_ppo_config, train_sb3_ppo
-from baselines.training import Hooks
 from benchmarks.judged_return import judged_return
 from benchmarks.runner.schedule import MixedVersionsError
 from benchmarks.runner.software import differing, versions
-from ma_ssm_env.commands import exit_with
+from benchmarks.tune.methods import SEARCHED, SEED, Choices, Searched
 from ma_ssm_env.evaluation import evaluate
-from ma_ssm_env.policy import Players
-from ma_ssm_env.scenarios import find_scenario
-from ma_ssm_env.whole_file import replace_file
-from policies.config import WORLDS_OF_A_RUN, TrainConfig, tuned
-from policies.cores import CoreConfig
-from policies.team import NetworkConfig
-from policies.train import players
-from policies.training import Training
 
 VALIDATION_TRIALS = 3
-SEED = 1000  # of training in a search, and the next ones where it is confirmed: no run of a suite has them
-WORLD_SEED = 10**12  # nor these worlds
 DRAWS = 50  # of the sampler, to find settings that were not tried yet
-Choices = dict[str, tuple[Any, ...]]
-
-
-@dataclass(frozen=True)
-class Searched:
-    """A method that can be searched.
-
-    Attributes:
-        settings: scenario -> its present settings, by name.
-        choices: values of each setting that is searched.
-        train: (scenario, steps, changes, seed) -> who plays.
-    """
-
-    settings: Callable[[str], Mapping[str, Any]]
-    choices: Choices
-    train: Callable[[str, int, Mapping[str, Any], int], Players]
-
-
-_ON_POLICY: Choices = {
-    "learning_rate": (3e-4, 6e-4, 1e-3, 2e-3, 3e-3),
-    "gamma": (0.9, 0.95, 0.97, 0.99),
-    "epochs": (3, 6, 10),
-    "minibatches": (4, 8, 16),
-}
-_OFF_POLICY: Choices = {
-    "learning_rate": (3e-4, 1e-3, 3e-3),
-    "gamma": (0.9, 0.95, 0.97, 0.99),
-    "tau": (0.005, 0.02, 0.05),
-    "updates": (2, 4, 8),
-}
-
-
-def _sb3(config: Callable[..., Any], train: Callable[..., Any], choices: Choices) -> Searched:
-    def run(scenario: str, steps: int, changes: Mapping[str, Any], seed: int) -> Players:
-        settings = config(scenario, **changes)
-        world_seed = WORLD_SEED + (seed - SEED) * WORLDS_OF_A_RUN
-        trained = train(scenario, seed, steps, settings, world_seed=world_seed, hooks=Hooks())
-        policy: Players = trained.policy
-        return policy
-
-    return Searched(lambda scenario: dataclasses.asdict(config(scenario)), choices, run)
-
-
-def _sb3_ppo(scenario: str, seed: int, steps: int, config: Any, *, world_seed: int, hooks: Hooks) -> Any:
-    del hooks
-    return train_sb3_ppo(scenario, seed, steps, config, world_seed=world_seed)
-
-
-def _off_policy(algorithm: Algorithm) -> Searched:
-    def config(scenario: str, **changes: Any) -> Any:
-        return off_policy_config(algorithm, scenario, **changes)
-
-    return _sb3(config, train_off_policy, _OFF_POLICY)
-
-
-def _ours(core: str, team: bool) -> Searched:
-    def run(scenario: str, steps: int, changes: Mapping[str, Any], seed: int) -> Players:
-        training = Training(
-            TrainConfig(
-                scenario=scenario,
-                team=team,
-                steps=steps,
-                seed=seed,
-                network=NetworkConfig(core=CoreConfig(kind=core)),
-                ppo=tuned(scenario, **changes),
-            )
-        )
-        while not training.finished:
-            training.iterate()
-        return players(training.network)
-
-    return Searched(lambda scenario: dataclasses.asdict(tuned(scenario)), _ON_POLICY, run)
-
-
-SEARCHED: dict[str, Searched] = {
-    "sb3-ppo": _sb3(sb3_ppo_config, _sb3_ppo, _ON_POLICY),
-    "sb3-a2c": _sb3(
-        a2c_config,
-        train_a2c,
-        {
-            "learning_rate": (3e-4, 1e-3, 3e-3, 6e-3),
-            "gamma": _ON_POLICY["gamma"],
-            "rollout_steps": (5, 8, 16, 32),
-            "log_std_init": (-1.0, -0.5, 0.0),
-        },
-    ),
-    "sb3-recurrent-ppo": _sb3(recurrent_ppo_config, train_recurrent_ppo, _ON_POLICY),
-    "mono-mlp": _ours("mlp", team=False),
-    "mono-s5": _ours("s5", team=False),
-    "team-s5": _ours("s5", team=True),
-    "sb3-sac": _off_policy("sac"),
-    "sb3-td3": _off_policy("td3"),
-    "sb3-tqc": _off_policy("tqc"),
-}
 
 
 def search(
@@ -345,82 +218,3 @@ def _outcome(study: optuna.Study, searched: Searched) -> dict[str, Any]:
 
 def _number(value: float) -> float | None:
     return round(value, 3) if value > float("-inf") else None
-
-
-def _table(path: Path, scenario: str) -> dict[str, Any]:
-    """The outcomes of a scenario that there are, each with a list of the versions that trained for it.
-
-    A mapping without versions stands for trainings of which they are not known. The first files said versions
-    once, for whoever wrote last; that is all that is known of their methods.
-    """
-    if not path.exists():
-        return {"scenario": scenario, "methods": {}}
-    table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    said = [table.pop("versions", {})]
-    table["methods"] = {name: {"versions": said, **found} for name, found in table["methods"].items()}
-    return table
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 0, or 2 on bad usage."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.tune",
-        description=__doc__.splitlines()[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--scenario", default="PointDir-v0", help="id of the scenario")
-    parser.add_argument("--methods", nargs="+", default=list(SEARCHED), help=f"of {', '.join(SEARCHED)}")
-    parser.add_argument("--trials", type=int, default=8, help="settings that each method may try")
-    parser.add_argument(
-        "--confirm", type=int, default=3, help="seeds that the former and the best settings are trained with"
-    )
-    parser.add_argument("--steps", type=int, default=50_000, help="control steps of a trial")
-    parser.add_argument(
-        "--out", type=Path, default=Path("benchmarks/results/tuning"), help="folder of the outcomes"
-    )
-    parser.add_argument(
-        "--allow-mixed", action="store_true", help="go on with searches of other package versions too"
-    )
-    given = parser.parse_args(arguments)
-    unknown = [name for name in given.methods if name not in SEARCHED]
-    if unknown or given.trials < 1 or given.steps < 1 or given.confirm < 0:
-        told = (
-            f"method {unknown[0]!r}: one of {', '.join(SEARCHED)}"
-            if unknown
-            else "--trials and --steps: 1 or more, --confirm: 0 or more"
-        )
-        print(f"error: {told} is expected", file=sys.stderr)
-        return 2
-    try:
-        find_scenario(given.scenario)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    torch.set_num_threads(1)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    given.out.mkdir(parents=True, exist_ok=True)
-    path = given.out / f"{given.scenario}.json"
-    for method in given.methods:
-        earlier = _table(path, given.scenario)["methods"].get(method)
-        try:
-            outcome = search(
-                given.scenario,
-                method,
-                given.trials,
-                given.steps,
-                given.out,
-                given.confirm,
-                earlier,
-                given.allow_mixed,
-            )
-        except MixedVersionsError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-        table = _table(path, given.scenario)  # anew: another search may have written to it in the meantime
-        table["methods"][method] = {"steps": given.steps, **outcome}
-        replace_file(path, json.dumps(table, indent=1) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    exit_with(main)

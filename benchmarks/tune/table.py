@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.runner.software import versions_note
 from benchmarks.stats import iqm_difference
 from benchmarks.studies.over_seeds import written
-from benchmarks.studies.settings import versions_note
 
 RESULTS = Path("benchmarks/results/tuning")
 SHORT = {"learning_rate": "lr", "minibatches": "mb"}

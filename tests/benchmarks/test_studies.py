@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks.runner.software import versions
-from benchmarks.studies import adaptation, curriculum, maml, settings
+from benchmarks.studies import adaptation, curriculum, maml, maml_rows, maml_training, settings
 from benchmarks.studies.learned_teacher import LearnedTeacher
 from benchmarks.studies.over_seeds import over_seeds, paired, unpaired
 from benchmarks.studies.settings import plain as as_json
@@ -23,7 +23,7 @@ from policies.config import TrainConfig
 from policies.curriculum_learner import CurriculumConfig
 from policies.game import AGENT, Game
 from policies.maml import InnerConfig
-from policies.maml import train as maml_training
+from policies.maml import train as maml_train
 from policies.train import Trained, train
 
 TINY = {"episodes_per_trial": 1, "horizon": 6}
@@ -137,8 +137,8 @@ def test_committed_records_are_of_the_rows_as_they_are() -> None:
 def test_a_history_tells_no_return_where_no_inner_episode_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     row = next(row for row in maml.ROWS.values() if row.kind == "memory")
     entries = [{"steps": 80.0}, {"steps": 160.0, "episode_return": 1.234}]
-    monkeypatch.setattr(maml, "train", lambda config: Trained(None, config, 160, entries))
-    assert maml._memory(row, 0) == (None, 160, [[160, 1.23]])
+    monkeypatch.setattr(maml_rows, "train", lambda config: Trained(None, config, 160, entries))
+    assert maml_rows._memory(row, 0) == (None, 160, [[160, 1.23]])
 
 
 # -- curricula ------------------------------------------------------------------------------------------
@@ -254,9 +254,9 @@ def test_a_row_is_trained_judged_written_and_not_done_twice(
 ) -> None:
     small = {"options": TINY, "tasks": 2, "trials": 3, "width": 8, "steps": 72, "judged": (0, 2)}
     rows = {
-        "a": maml.Row("PointDir-v0", "maml", **small),
-        "b": maml.Row("PointDir-v0", "multitask", **small),
-        "c": maml.Row(
+        "a": maml_rows.Row("PointDir-v0", "maml", **small),
+        "b": maml_rows.Row("PointDir-v0", "multitask", **small),
+        "c": maml_rows.Row(
             "PointDir-v0", "maml", team=True, judged_roles=("adaptation",), inner=InnerConfig(), **small
         ),
     }
@@ -291,7 +291,7 @@ def _maml_record(row: str, seed: int, before: list[float], after: list[float]) -
         for e, values in points
     ]
     found = {"row": row, "seed": seed, "steps": 1000, "cpu_s": 5.0, "curve": curve}
-    return json.dumps({**found, "settings": as_json(maml.settings(maml.ROWS[row]))})
+    return json.dumps({**found, "settings": as_json(maml_rows.settings(maml.ROWS[row]))})
 
 
 def test_the_table_has_intervals_over_seeds_and_gains_seed_by_seed(tmp_path: Path) -> None:
@@ -320,7 +320,8 @@ def test_a_row_that_is_killed_at_any_point_goes_on(tmp_path: Path, monkeypatch: 
         width=8,
         steps=500,
     )
-    whole, history, earlier_s = maml._meta_train(row, 0, tmp_path / "whole")
+    config = maml_rows.configuration(row, 0)
+    whole, history, earlier_s = maml_training.meta_train(config, tmp_path / "whole")
     assert earlier_s == 0.0
     assert len(history) == 7
     cut = tmp_path / "cut"
@@ -328,13 +329,13 @@ def test_a_row_that_is_killed_at_any_point_goes_on(tmp_path: Path, monkeypatch: 
         with monkeypatch.context() as patch:
             _killed_after(patch, written)
             with pytest.raises(KeyboardInterrupt):
-                maml._meta_train(row, 0, cut)
-        log = cut / maml.LOG
+                maml_training.meta_train(config, cut)
+        log = cut / maml_training.LOG
         if log.exists():
             kept = json.loads(log.read_text())["iterations"]
             kept = [[*line[:-1], 1000.0 * (1 + i)] for i, line in enumerate(kept)]
             log.write_text(json.dumps({"versions": versions(), "iterations": kept}))
-        again, found, earlier_s = maml._meta_train(row, 0, cut)
+        again, found, earlier_s = maml_training.meta_train(config, cut)
         assert found == history
         assert again.steps == whole.steps == 504
         assert earlier_s == (0.0 if written < 2 else 5000.0)
@@ -356,18 +357,20 @@ def _killed_after(patch: pytest.MonkeyPatch, writes: int) -> None:
         done.append(path)
         replace_file(path, content)
 
-    patch.setattr(maml, "replace_file", write)
     patch.setattr(maml_training, "replace_file", write)
+    patch.setattr(maml_train, "replace_file", write)
 
 
 def test_what_is_kept_of_a_meta_training_fits_its_state_and_its_software(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = maml.Row("PointDir-v0", "maml", options=TINY, tasks=2, trials=3, width=8, steps=72, judged=(0,))
+    row = maml_rows.Row(
+        "PointDir-v0", "maml", options=TINY, tasks=2, trials=3, width=8, steps=72, judged=(0,)
+    )
     monkeypatch.setattr(maml, "ROWS", {"a": row})
     arguments = ["a", "--out", str(tmp_path), "--scratch", str(tmp_path / "s")]
     assert maml.main(arguments) == 0
-    path, log = tmp_path / "a-seed0.json", tmp_path / "s" / "a-seed0" / maml.LOG
+    path, log = tmp_path / "a-seed0.json", tmp_path / "s" / "a-seed0" / maml_training.LOG
     kept = json.loads(log.read_text())
     kept["iterations"][-1][-1] = 5000.0
     log.write_text(json.dumps(kept))

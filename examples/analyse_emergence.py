@@ -19,7 +19,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.emergence.analysis import AnalysisConfig, analyse
+from benchmarks.emergence.analysis import analyse
+from benchmarks.emergence.config import AnalysisConfig
 from benchmarks.emergence.record import write_record
 from benchmarks.emergence.teams import load_team
 from ma_ssm_env.roles import ACTING_ROLES

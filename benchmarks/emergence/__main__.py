@@ -24,7 +24,8 @@ from typing import Annotated
 import torch
 import tyro
 
-from benchmarks.emergence.analysis import AnalysisConfig, analyse
+from benchmarks.emergence.analysis import analyse
+from benchmarks.emergence.config import AnalysisConfig
 from benchmarks.emergence.record import printed, write_record
 from benchmarks.emergence.teams import load_team, retrained_returns
 from benchmarks.runner.software import host, versions

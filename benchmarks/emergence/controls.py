@@ -22,7 +22,8 @@ from typing import Annotated, Any
 import torch
 import tyro
 
-from benchmarks.emergence.analysis import AnalysisConfig, analyse
+from benchmarks.emergence.analysis import analyse
+from benchmarks.emergence.config import AnalysisConfig
 from benchmarks.emergence.play import Team
 from benchmarks.emergence.record import printed, write_record
 from benchmarks.emergence.scripted import DirectionModel, Layout

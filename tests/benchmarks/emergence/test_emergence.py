@@ -13,10 +13,12 @@ import torch
 
 from benchmarks.emergence import outputs
 from benchmarks.emergence.__main__ import main
-from benchmarks.emergence.analysis import AnalysisConfig, analyse, of_proposals, of_signals
+from benchmarks.emergence.analysis import analyse
 from benchmarks.emergence.calibration import ALLOWED, NEEDED, p_values
+from benchmarks.emergence.config import AnalysisConfig
 from benchmarks.emergence.controls import scripted_teams
 from benchmarks.emergence.influence import channel_influence
+from benchmarks.emergence.information import of_proposals, of_signals
 from benchmarks.emergence.outputs import TrialsEndEarly, played_replicates, task_features, whole_trials
 from benchmarks.emergence.play import CHANNELS, Condition, Match, Swap, Team, play
 from benchmarks.emergence.record import write_record

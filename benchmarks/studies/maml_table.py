@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.runner.software import versions_note
 from benchmarks.studies.maml_rows import Row, settings
 from benchmarks.studies.over_seeds import over_seeds, paired
-from benchmarks.runner.software import versions_note
 from benchmarks.studies.settings import read
 
 

@@ -93,6 +93,7 @@ _CORES = {
     "gru": "GRU memory",
     "lstm": "LSTM memory",
     "s5": "S5 memory",
+    "s5conv": "S5 memory behind a convolution",
     "mamba": "Mamba memory",
     "transformer": "transformer memory",
 }

@@ -14,6 +14,7 @@ from policies.cores.lstm import LSTM
 from policies.cores.mamba import Mamba
 from policies.cores.mlp import MLP
 from policies.cores.s5 import S5
+from policies.cores.s5conv import S5Conv
 from policies.cores.transformer import Transformer
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "CoreConfig",
     "CoreKind",
     "Mamba",
+    "S5Conv",
     "Transformer",
     "make_core",
 ]
@@ -35,6 +37,7 @@ CORES: Final[dict[str, Callable[[CoreConfig, int, torch.Generator], Core]]] = {
     "gru": GRU,
     "lstm": LSTM,
     "s5": S5,
+    "s5conv": S5Conv,
     "mamba": Mamba,
     "transformer": Transformer,
 }

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from policies.cores.convolution import TAPS, convolution, convolution_step
 from policies.cores.core import (
     BRANCH_SCALE,
     Core,
@@ -23,7 +24,6 @@ from policies.scan import selective_scan
 
 __all__ = ["Mamba"]
 
-_TAPS: Final = 4  # of the causal convolution, as in the paper
 _STEP_RANGE: Final = (
     1e-3,
     1e-1,
@@ -41,7 +41,7 @@ class Mamba(Core):
 
     def __init__(self, config: CoreConfig, in_features: int, generator: torch.Generator) -> None:
         channels = config.expansion * config.width
-        part_sizes = [(_TAPS - 1) * channels, config.channel_states * channels]
+        part_sizes = [(TAPS - 1) * channels, config.channel_states * channels]
         super().__init__(in_features, config.width, config.layers * sum(part_sizes))
         self.part_sizes, self.block_size = part_sizes, sum(part_sizes)  # window, states
         self.encoder = tanh_linear(in_features, config.width, generator)
@@ -92,7 +92,7 @@ class MambaBlock(nn.Module):
         self.channels, self.states, self.rank = channels, states, rank
         self.norm = nn.LayerNorm(width)
         self.input_matrix = scaled_normal(2 * channels, width, 1.0, generator)
-        self.taps = nn.Parameter(torch.randn(_TAPS, channels, generator=generator) / math.sqrt(_TAPS))
+        self.taps = nn.Parameter(torch.randn(TAPS, channels, generator=generator) / math.sqrt(TAPS))
         self.taps_bias = nn.Parameter(torch.zeros(channels))
         self.selection = scaled_normal(rank + 2 * states, channels, 1.0, generator)  # W_x
         self.step_matrix = scaled_normal(channels, rank, 1.0, generator)  # W_dt
@@ -115,28 +115,14 @@ class MambaBlock(nn.Module):
         u, gate = functional.linear(layer_norm(self.norm, stream), self.input_matrix).chunk(
             2, -1
         )  # [T, B, E]
-        before = torch.unflatten(window, 1, (_TAPS - 1, self.channels)).movedim(
-            1, 0
-        )  # [3, B, E], oldest first
-        padded = torch.cat((before, u))
-        time = len(u)
-        # The tap that looks k steps back sees only what came after the last start: the product of k keeps.
-        mixed = torch.addcmul(self.taps_bias, u, self.taps[-1])
-        fresh, last = torch.ones_like(keep), [u[-1]]
-        for back in range(1, _TAPS):
-            ones = torch.ones_like(keep[: min(back - 1, time)])
-            fresh = fresh * torch.cat((ones, keep[: time - len(ones)]))
-            earlier = padded[_TAPS - 1 - back : len(padded) - back]
-            mixed = torch.addcmul(mixed, earlier * fresh, self.taps[-1 - back])
-            if back < _TAPS - 1:
-                last.append(padded[len(padded) - 1 - back] * fresh[-1])
+        mixed, window = convolution(u, keep, window, self.taps, self.taps_bias)
         selected = functional.silu(mixed)
         step, entering, leaving = self._select(selected)
         decay, drive = self._discretise(step, entering, selected)
         states = selective_scan(decay, drive, keep[..., None], torch.unflatten(state, 1, (self.states, -1)))
         return (
             self._read(stream, selected, gate, leaving, states),
-            torch.cat(last[::-1], 1),
+            window,
             states[-1].flatten(1),
         )
 
@@ -145,15 +131,14 @@ class MambaBlock(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One step of `forward`."""
         u, gate = functional.linear(layer_norm(self.norm, stream), self.input_matrix).chunk(2, -1)
-        seen = torch.cat((window, u), 1)
-        mixed = self.taps_bias + (torch.unflatten(seen, 1, (_TAPS, self.channels)) * self.taps).sum(1)
+        mixed, window = convolution_step(u, window, self.taps, self.taps_bias)
         selected = functional.silu(mixed)
         step, entering, leaving = self._select(selected)
         decay, drive = self._discretise(step, entering, selected)
         states = torch.addcmul(drive, decay, torch.unflatten(state, 1, (self.states, -1)))
         return (
             self._read(stream, selected, gate, leaving, states),
-            seen[:, self.channels :],
+            window,
             states.flatten(1),
         )
 

@@ -26,7 +26,7 @@ from policies.cores.core import (
 from policies.cores.hold import held
 from policies.cores.s5_block import BlockWeights, composed_block, mix, s5_block
 
-__all__ = ["S5", "StackedStep", "stacked_s5", "stacked_s5_stepper"]
+__all__ = ["S5", "S5Block", "StackedStep", "stacked_s5", "stacked_s5_stepper"]
 
 StackedStep = Callable[[Sequence[Tensor], Tensor, Sequence[Tensor]], tuple[Tensor, Tensor]]
 """Inputs of each core, starts, memories of each -> features and memories of all; see `stacked_s5_stepper`."""
@@ -44,7 +44,7 @@ class S5(Core):
         super().__init__(in_features, config.width, config.layers * config.state_size)
         self.state_size = config.state_size
         self.encoder = tanh_linear(in_features, config.width, generator)
-        self.blocks = nn.ModuleList(_S5Block(config, generator) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(S5Block(config, generator) for _ in range(config.layers))
 
     def forward(self, inputs: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """See `Core.forward`."""
@@ -66,7 +66,7 @@ class S5(Core):
 
     def _step(
         self,
-        blocks: list[tuple["_S5Block", Tensor, BlockWeights]],
+        blocks: list[tuple["S5Block", Tensor, BlockWeights]],
         inputs: Tensor,
         starts: Tensor,
         memory: Tensor,
@@ -75,11 +75,8 @@ class S5(Core):
         stream = torch.tanh(self.encoder(inputs))
         last = []
         for (block, decay, weights), before in zip(blocks, parts, strict=True):
-            normed = block.normed(stream)
-            drive = functional.linear(normed, weights.input_matrix)
-            state = _turned(drive, decay, before) if block.complex else torch.addcmul(drive, decay, before)
+            stream, state = block.step(stream, block.normed(stream), before, decay, weights)
             last.append(state)
-            stream = mix(stream, normed, state, weights)
         return stream, torch.cat(last, 1)
 
     def memory_parameters(self) -> list[nn.Parameter]:
@@ -94,7 +91,7 @@ class S5(Core):
             return None
         return self.out_features, self.state_size, len(blocks), blocks[0].gain
 
-    def _blocks(self) -> list["_S5Block"]:
+    def _blocks(self) -> list["S5Block"]:
         return list(self.blocks)  # type: ignore[arg-type]
 
 
@@ -177,7 +174,7 @@ def _stacked_weights(cores: Sequence[S5], layer: int) -> tuple[Tensor, BlockWeig
 
 
 @final
-class _S5Block(nn.Module):
+class S5Block(nn.Module):
     """x + GLU(gelu(C h + D z)), z = LayerNorm(x), h_t = a h_{t-1} + gain(|a|) B z_t.
 
     With complex poles C h stands for 2 Re(C h), the sum over conjugate pairs: B and C are real matrices that
@@ -230,6 +227,19 @@ class _S5Block(nn.Module):
     def normed(self, stream: Float[Tensor, "N D"]) -> Float[Tensor, "N D"]:
         """The normed stream, z = LayerNorm(x)."""
         return layer_norm(self.norm, stream)
+
+    def step(
+        self,
+        stream: Float[Tensor, "B D"],
+        normed: Float[Tensor, "B D"],
+        before: Float[Tensor, "B P"],
+        decay: Tensor,
+        weights: BlockWeights,
+    ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B P"]]:
+        """One step of `forward`, of what `discretised` gave; the states read `normed`, z."""
+        drive = functional.linear(normed, weights.input_matrix)
+        state = _turned(drive, decay, before) if self.complex else torch.addcmul(drive, decay, before)
+        return mix(stream, normed, state, weights), state
 
     def forward(
         self, stream: Float[Tensor, "N D"], keep: Float[Tensor, "T B 1"], before: Float[Tensor, "B P"]

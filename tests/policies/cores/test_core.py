@@ -19,6 +19,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "s5-ring": {"kind": "s5", "initialisation": "ring"},
     "s5-complex": {"kind": "s5", "poles": "complex"},
     "s5-complex-ring": {"kind": "s5", "poles": "complex", "initialisation": "ring"},
+    "s5conv-complex": {"kind": "s5conv", "poles": "complex"},
     "transformer-3-heads": {"kind": "transformer", "heads": 3},  # 3 does not divide the width
     "transformer-window-2": {"kind": "transformer", "window": 2},
     "mamba-wide": {"kind": "mamba", "expansion": 2, "channel_states": 1},
@@ -73,6 +74,8 @@ def test_shapes_and_empty_memory(name: str, layers: int) -> None:
         "gru": layers * WIDTH,
         "lstm": 2 * layers * WIDTH,
         "mamba": layers * WIDTH * (3 + CHANNEL_STATES),  # 3 inputs of the convolution
+        "s5conv": layers * (3 * WIDTH + STATES),
+        "s5conv-complex": layers * (3 * WIDTH + STATES),
         "mamba-wide": layers * 2 * WIDTH * (3 + 1),
         "transformer": layers * 2 * (WINDOW - 1) * WIDTH + 1,  # keys, values, count
         "transformer-3-heads": layers * 2 * (WINDOW - 1) * 9 + 1,
@@ -222,7 +225,8 @@ def test_memory_parameters(name: str) -> None:
     core = _core(name, layers=2)
     named = {id(parameter): name for name, parameter in core.named_parameters()}
     names = [named[id(parameter)].rsplit(".", 1)[1] for parameter in core.memory_parameters()]
-    expected = {"s5": ["log_rate", "log_step"], "mamba": ["log_rate", "step_bias"]}.get(
+    of_poles = ["log_rate", "log_step"]
+    expected = {"s5": of_poles, "s5conv": of_poles, "mamba": ["log_rate", "step_bias"]}.get(
         name.split("-")[0], []
     )
     if "complex" in name:
@@ -316,6 +320,7 @@ def test_parameters_at_default_sizes() -> None:
         "gru": 57_888,
         "lstm": 76_512,
         "s5": 39_552,
+        "s5conv": 40_032,
         "s5-complex": 39_504,
         "mamba": 36_288,
         "transformer": 76_576,
@@ -328,7 +333,7 @@ def test_the_command_line_of_training_knows_every_core() -> None:
 
 def test_unknown_kind_is_named_with_the_valid_ones() -> None:
     with pytest.raises(
-        ValueError, match="'rnn': unknown core; valid kinds: gru, lstm, mamba, mlp, s5, transf"
+        ValueError, match="'rnn': unknown core; valid kinds: gru, lstm, mamba, mlp, s5, s5conv, transf"
     ):
         CoreConfig(kind="rnn")
 

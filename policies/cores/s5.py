@@ -175,7 +175,7 @@ def _stacked_weights(cores: Sequence[S5], layer: int) -> tuple[Tensor, BlockWeig
 
 @final
 class S5Block(nn.Module):
-    """x + GLU(gelu(C h + D z)), z = LayerNorm(x), h_t = a h_{t-1} + gain(|a|) B z_t.
+    """x + GLU(gelu(C h + D z)), z = LayerNorm(x), h_t = a h_{t-1} + gain(|a|) B z_t (Smith et al. 2023).
 
     With complex poles C h stands for 2 Re(C h), the sum over conjugate pairs: B and C are real matrices that
     hold the parts, and the factor 2 is in C's initial size.
@@ -206,7 +206,10 @@ class S5Block(nn.Module):
         return [self.log_rate, *turning, self.log_step]
 
     def weights(self) -> tuple[Tensor, ...]:
-        """Rates and steps of real poles, B as it is without gain, then the norm's and the others' weights."""
+        """Rates and steps of real poles [P], B [P, D] without gain, then the norm's and the others' weights.
+
+        After B: the norm's weight and bias [D], C [D, P], the skip [D], the gate's weight [2 D, D] and bias.
+        """
         norm = self.norm
         mixing = (self.output_matrix, self.skip, self.gate_weight, self.gate_bias)
         return (self.log_rate, self.log_step, self.input_matrix, norm.weight, norm.bias, *mixing)
@@ -233,7 +236,7 @@ class S5Block(nn.Module):
         stream: Float[Tensor, "B D"],
         normed: Float[Tensor, "B D"],
         before: Float[Tensor, "B P"],
-        decay: Tensor,
+        decay: Float[Tensor, " P"],
         weights: BlockWeights,
     ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B P"]]:
         """One step of `forward`, of what `discretised` gave; the states read `normed`, z."""

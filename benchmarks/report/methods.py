@@ -86,6 +86,7 @@ _LADDER = (
     "team-s5-curriculum", "team-s5-reinforced", "mono-mlp-plain-critic",
     "mono-s5-plain-critic", "team-s5-plain-critic", "mono-mlp-blind",
     "mono-s5-infer-task", "team-s5-infer-task", "mono-s5-blind", "mono-gru-blind",
+    "mono-s5conv", "team-s5conv",
 )  # fmt: skip
 
 _CORES = {

@@ -11,7 +11,7 @@ Axes: `T` time, `B` worlds, `I` input, `D` features, `P` SSM state, `S` memory.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, final
 
@@ -27,6 +27,7 @@ __all__ = [
     "CoreConfig",
     "Step",
     "cleared",
+    "in_turn",
     "layer_norm",
     "mapped",
     "orthogonal",
@@ -162,6 +163,30 @@ class Core(nn.Module, ABC):
 def cleared(memory: Tensor, starts: Float[Tensor, " B"]) -> Tensor:
     """Memory `[..., B, S]` without that of the worlds that start: m - start * m, in one operation."""
     return torch.addcmul(memory, memory, starts[:, None], value=-1)
+
+
+def in_turn(
+    blocks: Iterable[Callable[..., tuple[Tensor, ...]]],
+    stream: Float[Tensor, "... D"],
+    memory: Float[Tensor, "B S"],
+    part_sizes: Sequence[int],
+) -> tuple[Float[Tensor, "... D"], Float[Tensor, "B S"]]:
+    """Run a stream through blocks, each of which has the same parts of the memory as its own.
+
+    Args:
+        blocks: each takes the stream and its parts [B, part], and gives the stream and the parts after it.
+        stream: what the first block takes.
+        memory: the parts of all blocks side by side.
+        part_sizes: of one block's parts, in order.
+
+    Returns:
+        What the last block gives, and the memory after it.
+    """
+    after: list[Tensor] = []
+    for block, own in zip(blocks, torch.split(memory, sum(part_sizes), 1), strict=True):
+        stream, *parts = block(stream, *torch.split(own, list(part_sizes), 1))
+        after += parts
+    return stream, torch.cat(after, 1)
 
 
 def reset_steps(starts: Float[Tensor, "T B"]) -> list[int]:

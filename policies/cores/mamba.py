@@ -3,6 +3,7 @@
 # ruff: noqa: F722  (the shapes in annotations are jaxtyping's, not forward references)
 
 import math
+from functools import partial
 from typing import Final, final
 
 import torch
@@ -16,6 +17,7 @@ from policies.cores.core import (
     Core,
     CoreConfig,
     cleared,
+    in_turn,
     layer_norm,
     scaled_normal,
     tanh_linear,
@@ -43,7 +45,7 @@ class Mamba(Core):
         channels = config.expansion * config.width
         part_sizes = [(TAPS - 1) * channels, config.channel_states * channels]
         super().__init__(in_features, config.width, config.layers * sum(part_sizes))
-        self.part_sizes, self.block_size = part_sizes, sum(part_sizes)  # window, states
+        self.part_sizes = part_sizes  # window, states
         self.encoder = tanh_linear(in_features, config.width, generator)
         self.blocks = nn.ModuleList(MambaBlock(config, generator) for _ in range(config.layers))
 
@@ -51,23 +53,15 @@ class Mamba(Core):
         """See `Core.forward`."""
         keep = (1.0 - starts)[..., None]  # [T, B, 1]
         stream = torch.tanh(self.encoder(inputs))  # [T, B, D]
-        after: list[Tensor] = []
-        for block, part in zip(self._blocks(), torch.split(memory, self.block_size, 1), strict=True):
-            window, states = torch.split(part, self.part_sizes, 1)
-            stream, window, states = block(stream, keep, window, states)
-            after += [window, states]
-        return stream, torch.cat(after, 1)
+        return in_turn(
+            [partial(block, keep=keep) for block in self._blocks()], stream, memory, self.part_sizes
+        )
 
     def step(self, inputs: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """See `Core.step`."""
-        kept = cleared(memory, starts)
         stream = torch.tanh(self.encoder(inputs))
-        after: list[Tensor] = []
-        for block, part in zip(self._blocks(), torch.split(kept, self.block_size, 1), strict=True):
-            window, states = torch.split(part, self.part_sizes, 1)
-            stream, window, states = block.step(stream, window, states)
-            after += [window, states]
-        return stream, torch.cat(after, 1)
+        blocks = [block.step for block in self._blocks()]
+        return in_turn(blocks, stream, cleared(memory, starts), self.part_sizes)
 
     def memory_parameters(self) -> list[nn.Parameter]:
         """Rates and step biases of every block."""
@@ -107,9 +101,9 @@ class MambaBlock(nn.Module):
     def forward(
         self,
         stream: Float[Tensor, "T B D"],
-        keep: Float[Tensor, "T B 1"],
         window: Float[Tensor, "B W"],
         state: Float[Tensor, "B N*E"],
+        keep: Float[Tensor, "T B 1"],
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Output [T, B, D], window [B, 3 E] and states [B, N E] after the sequence."""
         u, gate = functional.linear(layer_norm(self.norm, stream), self.input_matrix).chunk(

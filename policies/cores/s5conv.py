@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from policies.cores.convolution import TAPS, convolution, convolution_step
-from policies.cores.core import Core, CoreConfig, Step, cleared, tanh_linear
+from policies.cores.core import Core, CoreConfig, Step, cleared, in_turn, tanh_linear
 from policies.cores.s5 import S5Block
 from policies.cores.s5_block import BlockWeights, composed_block
 
@@ -32,7 +32,7 @@ class S5Conv(Core):
     def __init__(self, config: CoreConfig, in_features: int, generator: torch.Generator) -> None:
         part_sizes = [(TAPS - 1) * config.width, config.state_size]  # window, states
         super().__init__(in_features, config.width, config.layers * sum(part_sizes))
-        self.part_sizes, self.block_size = part_sizes, sum(part_sizes)
+        self.part_sizes = part_sizes
         self.encoder = tanh_linear(in_features, config.width, generator)
         self.blocks = nn.ModuleList(_Block(config, generator) for _ in range(config.layers))
 
@@ -40,12 +40,9 @@ class S5Conv(Core):
         """See `Core.forward`."""
         keep = (1.0 - starts)[..., None]  # [T, B, 1]
         stream = torch.tanh(self.encoder(inputs))  # [T, B, D]
-        after: list[Tensor] = []
-        for block, part in zip(self._blocks(), torch.split(memory, self.block_size, 1), strict=True):
-            window, states = torch.split(part, self.part_sizes, 1)
-            stream, window, states = block(stream, keep, window, states)
-            after += [window, states]
-        return stream, torch.cat(after, 1)
+        return in_turn(
+            [partial(block, keep=keep) for block in self._blocks()], stream, memory, self.part_sizes
+        )
 
     def step(self, inputs: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """See `Core.step`."""
@@ -53,24 +50,13 @@ class S5Conv(Core):
 
     def stepper(self) -> Step:
         """See `Core.stepper`."""
-        return partial(self._step, [(block, *block.states.discretised()) for block in self._blocks()])
+        blocks = [partial(block.step, *block.states.discretised()) for block in self._blocks()]
 
-    def _step(
-        self,
-        blocks: list[tuple["_Block", Tensor, BlockWeights]],
-        inputs: Tensor,
-        starts: Tensor,
-        memory: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        parts = torch.split(cleared(memory, starts), self.block_size, 1)
-        stream = torch.tanh(self.encoder(inputs))
-        after: list[Tensor] = []
-        for (block, decay, weights), part in zip(blocks, parts, strict=True):
-            window, states = torch.split(part, self.part_sizes, 1)
-            mixed, window = convolution_step(block.states.normed(stream), window, block.taps, block.taps_bias)
-            stream, states = block.states.step(stream, functional.silu(mixed), states, decay, weights)
-            after += [window, states]
-        return stream, torch.cat(after, 1)
+        def step(inputs: Tensor, starts: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+            stream = torch.tanh(self.encoder(inputs))
+            return in_turn(blocks, stream, cleared(memory, starts), self.part_sizes)
+
+        return step
 
     def memory_parameters(self) -> list[nn.Parameter]:
         """Poles and step sizes of every block."""
@@ -93,9 +79,9 @@ class _Block(nn.Module):
     def forward(
         self,
         stream: Float[Tensor, "T B D"],
-        keep: Float[Tensor, "T B 1"],
         window: Float[Tensor, "B W"],
         before: Float[Tensor, "B P"],
+        keep: Float[Tensor, "T B 1"],
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Output [T, B, D], window [B, 3 D] and states [B, P] after the sequence."""
         mixed, window = convolution(self.states.normed(stream), keep, window, self.taps, self.taps_bias)
@@ -106,3 +92,16 @@ class _Block(nn.Module):
             stream.flatten(0, 1), keep, before, decay, weights, selected, complex_poles=complex_poles
         )
         return found.view_as(stream), window, after
+
+    def step(
+        self,
+        decay: Float[Tensor, " P"],
+        weights: BlockWeights,
+        stream: Float[Tensor, "B D"],
+        window: Float[Tensor, "B W"],
+        before: Float[Tensor, "B P"],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One step of `forward`, of what the states' `discretised` gave."""
+        mixed, window = convolution_step(self.states.normed(stream), window, self.taps, self.taps_bias)
+        stream, after = self.states.step(stream, functional.silu(mixed), before, decay, weights)
+        return stream, window, after

@@ -51,7 +51,7 @@ def test_block_and_its_gradients_equal_those_of_mambapy(expansion: int, time: in
     stream = torch.randn(time, 3, 20, generator=torch.Generator().manual_seed(2))
     keep = torch.ones(time, 3, 1)
     window, state = torch.zeros(3, 3 * block.channels), torch.zeros(3, block.states * block.channels)
-    found, *_ = block(stream, keep, window, state)
+    found, *_ = block(stream, window, state, keep)
     normed = functional.layer_norm(stream, (20,), block.norm.weight, block.norm.bias)
     expected = stream + theirs(normed.transpose(0, 1)).transpose(0, 1)  # theirs is batch-first
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)

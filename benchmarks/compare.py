@@ -46,7 +46,8 @@ class Cell:
         difference: B minus A in return, with its interval.
         score: B minus A in normalised score; None without reference values.
         runs: Runs in A and in B.
-        p: p of no difference; NaN where a folder has one run only.
+        p: p of no difference; NaN where a folder has one run only, and of constants that differ, whose seeds
+            are no replicates.
         corrected: p after Holm's correction; NaN as well.
         identical: All seeds are there twice and gave the same numbers to the last digit that is kept.
     """
@@ -68,10 +69,17 @@ class Cell:
         return self.corrected < LEVEL
 
     @property
+    def constants(self) -> bool:
+        """Whether no seed of either side differs from its fellows, and the sides do."""
+        return self.difference.low == self.difference.high != 0.0
+
+    @property
     def verdict(self) -> str:
-        """One or two words."""
+        """A few words."""
         if self.identical:
             return "identical"
+        if self.constants:
+            return "constants that differ"
         if math.isnan(self.p):
             return "one seed: open"
         if not self.differs:
@@ -115,8 +123,10 @@ class Comparison:
         if all(cell.identical for cell in self.cells):
             return f"They are identical in all of {of}: the same numbers, seed by seed."
         if all(math.isnan(cell.p) or cell.identical for cell in self.cells):
+            if any(cell.constants for cell in self.cells):
+                return "Not decided: what differs does so by constants, of which more seeds say nothing."
             return "Not decided: with one seed on a side nothing is known about the next."
-        seen = [c.difference.high - c.difference.estimate for c in self.cells if c.difference.bounded]
+        seen = [max(-c.difference.low, c.difference.high) for c in self.cells if c.difference.bounded]
         return (
             f"No difference is shown in {of}. That is not equality: differences of up to about "
             f"{numbers.decimal(max(seen))} in return would be hidden in the intervals."
@@ -232,7 +242,7 @@ def _cell(
         gap,
         gap.estimate / scale if scale else None,
         (first.runs, second.runs),
-        difference_p_value([b], [a]),
+        math.nan if gap.low == gap.high != 0.0 else difference_p_value([b], [a]),
         math.nan,
         _identical(first, second)
         and all(

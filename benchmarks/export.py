@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.configurations import distinct, one_configuration
 from benchmarks.judged_return import judged_return
 from benchmarks.record_store import read_records
-from benchmarks.records import Evaluation, Record, record_key
+from benchmarks.records import Record, record_key
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.whole_file import replace_file, replaced
 
@@ -126,7 +126,7 @@ def _steps(by_method: Mapping[str, Record], points: int) -> list[int]:
 
 def _one_run(record: Record, steps: Sequence[int]) -> dict[str, Any]:
     scenario = record.run.scenario
-    judged = judged_return(scenario, _judged(record).array())  # [N tasks, trials]
+    judged = judged_return(scenario, record.result.judged[-1].array())  # [N tasks, trials]
     run: dict[str, Any] = {}
     for number, step in enumerate(steps):
         curve = record.result.curve
@@ -244,11 +244,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-def _judged(record: Record) -> Evaluation:
-    by_mode = [e for e in record.result.evaluations if e.actions == "mode"]
-    return (by_mode or list(record.result.evaluations))[-1]
 
 
 def _named(prefix: str, returns: Any) -> dict[str, float]:

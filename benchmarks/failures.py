@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +43,11 @@ class Failure:
     def in_short(self) -> str:
         """The last line of the reason: the error itself."""
         return self.reason.strip().splitlines()[-1] if self.reason.strip() else "no reason is known"
+
+    @property
+    def diverged(self) -> bool:
+        """Whether learning itself broke, rather than its process or its machine."""
+        return self.in_short.startswith(FloatingPointError.__name__)
 
 
 def failure_path(directory: str | os.PathLike[str], run: Run) -> Path:
@@ -81,6 +87,15 @@ def read_failures(directory: str | os.PathLike[str]) -> list[Failure]:
         if not record_path(directory, failure.run).is_file():
             found.append(failure)
     return found
+
+
+def lost_line(failures: Sequence[Failure]) -> str:
+    """A line to stand below a table of those that lived: how many runs of which methods failed, if any."""
+    if not failures:
+        return ""
+    counts = Counter(f"{failure.run.method} on {failure.run.scenario}" for failure in failures)
+    runs = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return f"Failed and left out, which flatters those methods: {runs}."
 
 
 def _from_json(told: Any) -> Failure:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.configurations import repetitions
+from benchmarks.failures import lost_line, read_failures
 from benchmarks.judged_return import judged_return
 from benchmarks.record_store import read_records
 from benchmarks.records import Record
@@ -17,7 +18,8 @@ from ma_ssm_env import SCENARIOS
 def ladder_table(folder: Path) -> str:
     """Markdown, a line a method and a column a scenario, both in the order of their registries.
 
-    A cell is the mean over seeds, mode actions; a dash where there is no run.
+    A cell is the mean over seeds, mode actions; a dash where there is no run. A line below the table tells of
+    runs that failed.
 
     Raises:
         ValueError: a method has runs of several configurations on a scenario.
@@ -38,7 +40,8 @@ def ladder_table(folder: Path) -> str:
             for scenario in scenarios
         ]
         lines.append(f"| `{method}` | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    lost = lost_line(read_failures(folder))
+    return "\n".join([*lines, *(["", lost] if lost else [])]) + "\n"
 
 
 def _earned(record: Record) -> float:

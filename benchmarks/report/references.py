@@ -45,6 +45,11 @@ class Reference:
         return normalised_score(judged, self.judged("random"), self.judged("oracle"))
 
     @property
+    def blind_is_trained(self) -> bool:
+        """Whether the blind returns were earned in training by agents told nothing: a lower bound."""
+        return "per_seed" in (self.details.get("blind") or {})
+
+    @property
     def blind_score(self) -> float:
         """Score of the blind ceiling; NaN where it is not known."""
         return float(self.score(self.judged("blind")))

@@ -47,7 +47,7 @@ class MethodSummary:
         episode_scores: Score of each inner episode, by that episode's references.
         bootstrapped: The score with the percentile bootstrap's interval over seeds, for comparison.
         levels: Steps to shares of the oracle's score; empty for a method without a curve or a score.
-        area: Score while learning, up to the shortest curve of the scenario; None without curve or score.
+        area: Score while learning, up to the shortest curve of its budget; None without curve or score.
         stability: Spread, drop and collapses; None without a curve or a score.
         gain: Last inner episode minus the first, in return; None with one inner episode.
         change: Deficit and recovery where the task changes in mid-trial and the records say so.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -116,7 +116,10 @@ def _scenario(
     methods: dict[str, Method],
     failures: Sequence[Failure],
 ) -> ScenarioSummary:
-    inner_episodes = max(record.result.evaluations[0].array().shape[2] for record in records)
+    counts = Counter(record.result.evaluations[0].array().shape[2] for record in records)
+    inner_episodes = max(
+        counts, key=lambda count: (counts[count], count)
+    )  # one stray record removes no other
     reference, problem = table.find(name, inner_episodes)
     notes: list[str] = []
     by_method: dict[str, list[Record]] = defaultdict(list)
@@ -131,15 +134,19 @@ def _scenario(
     for key, group in by_method.items():
         chosen[key], note = one_configuration(key, group)
         notes += [note] if note else []
-    ends = [r.result.curve[-1].steps for group in chosen.values() for r in group if r.result.curve]
-    until = float(min(ends, default=0))
+    ends: dict[
+        int, float
+    ] = {}  # of the shortest curve of each budget: areas of equal length, of equal budgets
+    for record in (r for group in chosen.values() for r in group if r.result.curve):
+        last = float(record.result.curve[-1].steps)
+        ends[record.run.budget] = min(last, ends.get(record.run.budget, last))
     lost = _lost(chosen, failures, notes)
     summaries = [
         summary
         for key in (*chosen, *(key for key in lost if key not in chosen))
         if (
             summary := _method(
-                name, methods[key], chosen.get(key, []), lost.get(key, ()), reference, notes, until
+                name, methods[key], chosen.get(key, []), lost.get(key, ()), reference, notes, ends
             )
         )
         is not None
@@ -150,8 +157,8 @@ def _scenario(
 
 def _lost(
     chosen: Mapping[str, Sequence[Record]], failures: Sequence[Failure], notes: list[str]
-) -> dict[str, tuple[int, ...]]:
-    """Seeds of each method's runs that gave no record, of the configuration that is shown."""
+) -> dict[str, tuple[Failure, ...]]:
+    """Each method's runs that gave no record, of the configuration that is shown."""
     lost: dict[str, list[Failure]] = defaultdict(list)
     for failure in failures:
         shown = chosen.get(failure.run.method)
@@ -163,17 +170,17 @@ def _lost(
             f"{method}: {len(group)} run{'s' if len(group) > 1 else ''} failed (seed {seeds}: "
             f"{group[-1].in_short}): left out of its numbers, which flatters it."
         )
-    return {method: tuple(failure.run.seed for failure in group) for method, group in lost.items()}
+    return {method: tuple(group) for method, group in lost.items()}
 
 
 def _method(
     scenario: str,
     method: Method,
     records: Sequence[Record],
-    lost: tuple[int, ...],
+    lost: tuple[Failure, ...],
     reference: Reference | None,
     notes: list[str],
-    until: float,
+    ends: Mapping[int, float],
 ) -> MethodSummary | None:
     judged = [(record, evaluation) for record in records if (evaluation := _judged(record)) is not None]
     if len(judged) < len(records):
@@ -193,7 +200,8 @@ def _method(
         if lists.count(common) < len(lists):
             notes.append(f"{method.name}: runs judged on another task list, or at other steps, are left out.")
         finite = [pair for pair, key in zip(finite, lists, strict=True) if key == common]
-    failed += lost
+    diverged = len(failed) + sum(failure.diverged for failure in lost)
+    failed += tuple(failure.run.seed for failure in lost)
     if not finite and not failed:
         return None
     kept = tuple(record for record, _ in finite)
@@ -226,9 +234,9 @@ def _method(
             else None
         ),
         levels=tuple(median_steps(curves, level) for level in LEVELS) if curves else (),
-        area=_area(curves, until),
+        area=_area(curves, ends.get(kept[0].run.budget, 0.0)),
         stability=(
-            stability(scores.mean(axis=1), [curve for _, curve in curves], lost=len(failed))
+            stability(scores.mean(axis=1), [curve for _, curve in curves], lost=diverged)
             if curves and scores is not None
             else None
         ),

@@ -68,7 +68,7 @@ def stability(final: ArrayLike, curves: Sequence[ArrayLike], *, lost: int = 0) -
     Args:
         final: Final score of each run.
         curves: Scores along each run's validation curve, in the order of the steps.
-        lost: Further runs that ended without a finite return: they count as collapsed.
+        lost: Further runs whose learning ended in numbers that are not finite: they count as collapsed.
     """
     fates = [has_collapsed(curve) for curve in curves]
     finite = [curve for curve in curves if np.isfinite(np.asarray(curve)[-1])]

@@ -51,9 +51,26 @@ def test_a_difference_is_found_with_its_interval_and_p():
 def test_no_difference_says_how_large_a_one_would_be_hidden():
     found = compare(folder([10, 14, 12]), folder([11, 15, 12]), TABLE)
     assert not found.differs
-    margin = found.cells[0].difference.high - found.cells[0].difference.estimate
-    assert f"up to about {margin:.2f} in return" in found.sentence
+    gap = found.cells[0].difference
+    assert gap.high > -gap.low  # the end that lies further from 0: what was seen is never above it
+    assert f"up to about {gap.high:.2f} in return" in found.sentence
     assert "That is not equality" in found.sentence
+    turned = compare(folder([11, 15, 12]), folder([10, 14, 12]), TABLE)
+    assert turned.sentence == found.sentence
+
+
+def test_constants_that_differ_prove_nothing():
+    found = compare(folder([-300.273] * 3), folder([-300.274] * 3), TABLE)
+    assert found.cells[0].verdict == "constants that differ"
+    assert not found.differs
+    assert "by constants, of which more seeds say nothing" in found.sentence
+    beside = compare(
+        folder([-300.273] * 3) + folder(A, method="mono-s5"),
+        folder([-300.274] * 3) + folder(B, method="mono-s5"),
+        TABLE,
+    )
+    assert [cell.verdict for cell in beside.cells] == ["B is better", "constants that differ"]
+    assert beside.cells[0].corrected == beside.cells[0].p  # one comparison, not two
 
 
 def test_the_same_numbers_are_called_identical():

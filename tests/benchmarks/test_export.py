@@ -46,6 +46,15 @@ def test_the_schema_of_marl_eval_by_hand():
     assert len({tuple(c) for c in counts.values()}) == 1
 
 
+def test_absolute_metrics_are_of_the_test_tasks():
+    whole = record("a", 0)
+    ood = dataclasses.replace(whole.result.evaluations[1], split="ood", returns=(((9.0, 9.0),) * 2,) * 2)
+    result = dataclasses.replace(whole.result, evaluations=(*whole.result.evaluations, ood))
+    data, _ = marl_eval([dataclasses.replace(whole, result=result)])
+    told = data["ma-ssm-env"]["PointDir-v0"]["a"]["seed_0"]["absolute_metrics"]
+    assert told == {"return": [2.0, 4.0, 0.0, 2.0]}
+
+
 def test_what_not_all_methods_have_is_left_out_and_said():
     records = [record("a", 0), record("b", 0, points=1), record("a", 1)]
     data, left_out = marl_eval(records)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.failures import write_failure
 from benchmarks.ladder_table import ladder_table
 from benchmarks.record_store import read_records, write_record
 from benchmarks.records import Evaluation, Record, Result, Timings
@@ -40,6 +41,15 @@ def test_a_line_a_method_and_a_column_a_scenario(folder: Path) -> None:
         "| `random` | 13 | - |",
         "| `zero` | 6 | 7 |",  # (1.4 + 11.4) / 2, means of inner episodes; (2.4 + 12.4) / 2, the last ones
     ]
+
+
+def test_runs_that_failed_are_told_below_the_table(folder: Path) -> None:
+    for seed in (2, 3):
+        run = dataclasses.replace(read_records(folder)[0].run, seed=seed)
+        write_failure(folder, run, "FloatingPointError: loss is nan", versions())
+    last = ladder_table(folder).splitlines()[-1]
+    name = f"{run.method} on {run.scenario}"
+    assert last == f"Failed and left out, which flatters those methods: {name} 2."
 
 
 def test_runs_of_another_configuration_are_not_averaged(folder: Path) -> None:

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from benchmarks import coverage
+from benchmarks.failures import Failure
 from benchmarks.record_store import write_record
 from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timings
-from benchmarks.report import page, scale, verdict
+from benchmarks.report import limits, page, scale
 from benchmarks.report.__main__ import main, write_report
 from benchmarks.report.fragment import Fragment, Report
 from benchmarks.report.methods import methods_by_name
@@ -230,7 +231,7 @@ def test_a_hundred_methods_do_not_fill_the_page_with_their_names(tmp_path, table
     limits = markdown.split("What this shows and what it does not")[1].split("\n## ")[0].strip()
     assert limits.startswith("37 of 44 trained methods (all but sb3-ppo-oracle, team-s5, mono-s5, ")
     assert max(len(line) for line in limits.splitlines()) < 1500
-    assert re.search(r"whose intervals overlap: \d+ of 43 pairs\. Their order is not decided", limits)
+    assert re.search(r"neighbours in the table whose order is not decided: \d+ of 43 pairs\.", limits)
     assert re.search(r"steps to a level are censored for .* and \d+ others: the median run", limits)
     assert limits.count("mine-") < 40
 
@@ -246,6 +247,111 @@ def test_a_muted_team_above_the_ceiling_is_called_a_leak(tmp_path, table):
         fake("team-s5-muted", s, final=(30, 30)) for s in range(3)
     ]
     assert "the task leaks" in report(tmp_path, table, records)[1]
+
+
+def bounded(tmp_path):
+    """Reference values whose blind ceiling was trained."""
+    trained = {"returns": [30.0, 30.0], "per_seed": {"0": 30.0}, "how": "trained: a lower bound"}
+    path = tmp_path / "bounded.json"
+    path.write_text(json.dumps({"PointDir-v0": REFERENCES["PointDir-v0"] | {"blind": trained}}))
+    return path
+
+
+def test_a_ceiling_that_was_trained_is_called_a_lower_bound(tmp_path):
+    records = [fake("team-s5", s) for s in range(3)] + [fake("mono-s5", s) for s in range(3)]
+    _, markdown = report(tmp_path, bounded(tmp_path), records)
+    assert "passed the blind ceiling, the best return that is known without knowing the task" in markdown
+    assert "passing it does not show that the task was found" in markdown
+    assert "possible without knowing" not in markdown
+    assert "Reference: told nothing, trained: a lower bound of the blind ceiling" in markdown
+
+
+def test_a_muted_team_above_a_trained_ceiling_is_no_leak(tmp_path):
+    records = [fake("team-s5", s) for s in range(3)]
+    records += [fake("team-s5-muted", s, final=(40, 40)) for s in range(3)]
+    _, markdown = report(tmp_path, bounded(tmp_path), records)
+    assert "the task leaks" not in markdown
+    assert "team-s5-muted passed what an agent that is told nothing earned in training" in markdown
+
+
+def test_an_order_is_undecided_by_the_difference_and_not_by_overlap(tmp_path, table):
+    # 10 +- 4 and 20 +- 4 at three seeds: (0 to 20) and (10 to 30) overlap, their difference is clear of 0.
+    records = [fake("mono-s5", s, final=(20 + d, 20 + d), noise=0) for s, d in enumerate((-4, 0, 4))]
+    records += [fake("mono-mlp", s, final=(10 + d, 10 + d), noise=0) for s, d in enumerate((-4, 0, 4))]
+    records += [fake("sb3-ppo", s, final=(8 + d, 8 + d), noise=0) for s, d in enumerate((-4, 0, 4))]
+    _, markdown = report(tmp_path, table, records)
+    assert "whose order is not decided: mono-mlp and sb3-ppo." in markdown
+
+
+@pytest.mark.parametrize(
+    ("scenario", "distinct", "finite"),
+    [
+        ("HalfCheetahFault-v0", 6, True),
+        ("HalfCheetahVel-v0", 2, False),
+        ("Mine-v0", 4, True),
+        ("Mine-v0", 5, False),
+    ],
+)
+def test_a_finite_law_is_known_by_the_scenario(scenario, distinct, finite):
+    assert limits.is_finite(scenario, distinct) is finite
+
+
+def test_references_of_another_mujoco_are_said(tmp_path):
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps({"PointDir-v0": REFERENCES["PointDir-v0"] | {"mujoco": "3.9"}}))
+    _, markdown = report(tmp_path, path, [fake("mono-s5", s) for s in range(3)])
+    assert "measured with MuJoCo 3.9, the runs with 4.0.0" in markdown
+    path.write_text(json.dumps({"PointDir-v0": REFERENCES["PointDir-v0"] | {"mujoco": "4.0.0"}}))
+    _, markdown = report(tmp_path / "same", path, [fake("mono-s5", s) for s in range(3)])
+    assert "measured with MuJoCo" not in markdown
+
+
+def test_without_a_single_agent_nothing_is_said_of_one(tmp_path, table):
+    records = [fake("team-s5", s) for s in range(3)]
+    records += [fake("team-s5-muted", s, final=(60 + 20 * s, 60)) for s in range(3)]
+    _, markdown = report(tmp_path, table, records)
+    assert "No answer: there is no finished run of a single agent" in markdown
+    assert "The interval of the main difference includes zero" not in markdown
+    assert "chosen as the best of several" not in markdown
+
+
+def test_score_while_learning_is_taken_over_each_budgets_own_length():
+    long, short = fake("sb3-ppo", 0, final=(60, 60)), fake("sb3-sac", 0, final=(60, 60))
+    curve = tuple(replace(point, steps=point.steps // 10) for point in short.result.curve[:5])
+    short = replace(short, run=replace(short.run, budget=50), result=replace(short.result, curve=curve))
+    cut = replace(
+        long, run=replace(long.run, seed=1), result=replace(long.result, curve=long.result.curve[:5])
+    )
+    references = ReferenceTable(REFERENCES)
+    area = {m.method.name: m.area.estimate for m in summarise([long, short], references).scenarios[0].methods}
+    assert area["sb3-ppo"] == pytest.approx(2 * area["sb3-sac"], rel=0.05)  # as each alone
+    alone = summarise([long], references).scenarios[0].methods[0].area.estimate
+    assert area["sb3-ppo"] == alone
+    together = summarise([long, cut], references).scenarios[0].methods[0].area.estimate
+    assert together < 0.6 * alone  # of one budget: up to the shorter curve
+
+
+@pytest.mark.parametrize(
+    ("reason", "collapsed"),
+    [
+        ("its process ended with exit code -9", 0),
+        ("Traceback ...\nFloatingPointError: loss is nan", 1),
+        ("Traceback ...\nValueError: an option is wrong", 0),
+    ],
+)
+def test_only_broken_learning_is_a_collapse(reason, collapsed):
+    records = [fake("mono-s5", seed) for seed in range(3)]
+    lost = Failure(replace(records[0].run, seed=3), reason, {}, "")
+    summary = summarise(records, ReferenceTable(REFERENCES), failures=[lost]).scenarios[0].methods[0]
+    assert (summary.stability.collapsed, summary.stability.runs) == (collapsed, 3 + collapsed)
+    assert summary.failed == (3,)
+
+
+def test_one_record_of_other_inner_episodes_removes_no_other():
+    records = [fake("mono-s5", seed) for seed in range(3)] + [fake("mono-mlp", 0, final=(50, 50, 50))]
+    scenario = summarise(records, ReferenceTable(REFERENCES)).scenarios[0]
+    assert [m.method.name for m in scenario.methods] == ["mono-s5"]
+    assert "mono-mlp, seed 0: another number of inner episodes" in scenario.notes[0]
 
 
 def test_all_curves_of_a_figure_have_one_axis(tmp_path, monkeypatch):
@@ -283,9 +389,12 @@ def test_a_muted_team_of_which_nothing_is_known_is_no_passed_control(tmp_path, t
 def test_other_limits_come_from_the_records(tmp_path, table):
     records = [fake("team-s5", s, tasks=2) for s in range(5)]
     records += [fake("mono-s5", s, tasks=2, version="3.9") for s in range(5)]
+    records += [fake("mono-s5", s, tasks=6, scenario="HalfCheetahFault-v0") for s in range(5)]
     _, markdown = report(tmp_path, table, records)
     limits = markdown.split("What this shows")[1].split("\n## ")[0]
-    assert "training and test tasks are the same" in limits.replace("\n", " ")
+    same = "the test list has 6 distinct tasks: the law is finite, so training and test tasks are the same"
+    assert f"HalfCheetahFault-v0: {same}" in limits.replace("\n", " ")
+    assert limits.count("the law is finite") == 1  # PointDir's is not, however few tasks a list has
     assert "Mixed versions: mujoco 3.9 / 4.0.0" in limits
     assert "are censored for" in limits
     assert "There are 5 seeds a method; a headline wants 10" in limits
@@ -515,7 +624,7 @@ def test_the_share_that_the_caveat_names_is_the_measured_one():
                 if line.startswith(f"| percentile bootstrap over seeds (rliable) | {shape} |")
             )
             measured = float(line.split("|")[3 + coverage.SEEDS.index(seeds)].split("%")[0])
-            assert abs(measured - float(re.search(r"\d+", verdict._BOOTSTRAP[seeds])[0])) < 2
+            assert abs(measured - float(re.search(r"\d+", limits._BOOTSTRAP[seeds])[0])) < 2
 
 
 def test_a_run_that_is_there_twice_counts_once():

@@ -27,10 +27,10 @@ def curves(report: Report) -> Fragment | None:
     if not rows:
         return None
     caption = (
-        "Score while learning: area under the validation curve from the first step on, divided by its "
-        "length. Steps: first check at or above that share of the oracle's score, median over seeds, in "
-        "brackets the seeds that arrived; > means that the median seed had not when the run ended "
-        "(censored). All control steps that a method took are charged."
+        "Score while learning: area under the validation curve from the first step on, up to the shortest "
+        "curve of its budget, divided by that length. Steps: first check at or above that share of the "
+        "oracle's score, median over seeds, in brackets the seeds that arrived; > means that the median seed "
+        "had not when the run ended (censored). All control steps that a method took are charged."
     )
     heads = ("Scenario", "Score while learning", *(f"Steps to {level:.0%}" for level in LEVELS))
     table = Table(caption, heads, tuple(rows))

@@ -78,7 +78,9 @@ def _reference_rows(scenario: ScenarioSummary) -> list[tuple[float, Row]]:
         return []
     labels = {
         "oracle": "Reference: oracle, knows the task",
-        "blind": "Reference: blind ceiling",
+        "blind": "Reference: told nothing, trained: a lower bound of the blind ceiling"
+        if scenario.reference.blind_is_trained
+        else "Reference: blind ceiling",
         "random": "Reference: random",
     }
     rows = []

@@ -22,7 +22,8 @@ _BOOTSTRAP = {2: "about 50%", 3: "about 75%", 4: "about 86%", 5: "about 90%"}
 ENOUGH_SEEDS = 10
 MOST_NAMES = 12  # of methods in a sentence; more are counted, and the tables have them
 AS_GOOD_AS = 0.05  # of a score: a control this little above the blind ceiling is where it belongs
-FEW_TASKS = 4
+MOST_VERSIONS = 3  # that are named
+FEW_TASKS = 4  # of a test list: a law that is not known is then taken for finite
 OVERSPENT = 1.02  # a budget is met in whole iterations, so a little more is taken by everyone
 
 
@@ -277,7 +278,9 @@ def _mixtures(study: Study) -> list[str]:
         for name, version in (record.versions | {"code of this project": record.run.code}).items():
             versions.setdefault(name, set()).add(version)
     mixed = [
-        f"{name} {' / '.join(sorted(found))}" for name, found in sorted(versions.items()) if len(found) > 1
+        f"{name} {' / '.join(sorted(found)) if len(found) <= MOST_VERSIONS else f'{len(found)} different'}"
+        for name, found in sorted(versions.items())
+        if len(found) > 1
     ]
     if mixed:
         points.append(f"Mixed versions: {'; '.join(mixed)}. Differences between methods may come from that.")

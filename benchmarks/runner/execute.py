@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timings
 from benchmarks.runner.methods import METHODS, Job
-from benchmarks.runner.software import host, versions
+from benchmarks.runner.software import commit, host, versions
 from benchmarks.runner.suites import ALL, Suite
 from benchmarks.runner.unfinished import Kept, Unfinished
 from ma_ssm_env import __version__
@@ -126,6 +126,7 @@ def execute(run: Run, progress: Callable[[int], None], unfinished: Unfinished | 
         unfinished: where its state is kept; a state that is there is gone on from, where the method can.
     """
     torch.set_num_threads(1)
+    software = versions() | commit()  # of the start: a checkout may move on while a run goes on
     method = METHODS[run.method]
     judged = list(run.configuration["judged"])
     points = int(run.configuration["curve_points"])
@@ -158,7 +159,7 @@ def execute(run: Run, progress: Callable[[int], None], unfinished: Unfinished | 
     training = cpu_s - evaluator.cpu_s
     return Record(
         run=run,
-        versions=versions(),
+        versions=software,
         result=Result(
             parameters=parameters,
             charged_steps=charged,

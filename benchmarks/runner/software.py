@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,6 +23,7 @@ PACKAGES = (
     "supersuit",
 )
 MIXED = "Mixed versions: "  # how the note under a table begins
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def versions() -> dict[str, str]:
@@ -33,6 +35,23 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
+
+
+def commit(checkout: Path = CHECKOUT) -> dict[str, str]:
+    """The commit that a result is of, as a further version: `{"commit": "0123456789ab"}`.
+
+    It tells where a result comes from and refuses nothing: most commits change no result. `+` is added where
+    tracked files differ from the commit. Empty where the code does not lie in a git checkout of its own, or git
+    cannot say.
+    """
+    if not (checkout / ".git").exists():
+        return {}
+    asked = ["git", "-C", str(checkout), "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"commit": said}
 
 
 def differing(others: Mapping[str, str]) -> str:

@@ -26,7 +26,7 @@ from benchmarks.records import CurvePoint, Evaluation, Record, Result, Run, Timi
 from benchmarks.report.references import Reference
 from benchmarks.runner.claim import claimed
 from benchmarks.runner.execute import TEST_TRIALS, VALIDATION_TRIALS
-from benchmarks.runner.software import differing, host, versions
+from benchmarks.runner.software import commit, differing, host, versions
 from benchmarks.runner.unfinished import Unfinished
 from benchmarks.workflows.learners import Judged, Learner
 from benchmarks.workflows.modes import Mode
@@ -231,7 +231,7 @@ def _finish(
     )
     record = Record(
         run=task.run,
-        versions=versions(),
+        versions=versions() | commit(),
         result=Result(
             parameters=learner.parameter_counts(),
             charged_steps=learner.steps,

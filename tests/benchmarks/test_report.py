@@ -401,6 +401,19 @@ def test_other_limits_come_from_the_records(tmp_path, table):
     assert "holds the truth in about 90% of cases instead of 95%" in limits
 
 
+@pytest.mark.parametrize(
+    ("commits", "said"), [("ab", "commit a / b"), ("abcd", "commit 4 different"), ("a", "")]
+)
+def test_records_of_several_commits_are_told_of(tmp_path, table, commits, said):
+    records = [fake("mono-s5", s) for s in range(4)]
+    records = [
+        replace(one, versions=one.versions | {"commit": commits[s % len(commits)]})
+        for s, one in enumerate(records)
+    ]
+    _, markdown = report(tmp_path, table, records)
+    assert f"Mixed versions: {said}." in markdown if said else "Mixed versions" not in markdown
+
+
 def test_different_configurations_are_not_seeds_of_one_method(tmp_path, table):
     records = [fake("team-s5", s) for s in range(3)] + [
         fake("team-s5", 0, final=(0, 0), configuration={"lr": 1})

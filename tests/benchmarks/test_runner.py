@@ -18,7 +18,7 @@ import baselines.sb3
 import baselines.vec_env
 import benchmarks
 from benchmarks.failures import read_failures
-from benchmarks.record_store import find_record, read_records, record_path
+from benchmarks.record_store import find_record, read_records, record_path, write_record
 from benchmarks.records import record_key
 from benchmarks.report.__main__ import main as report
 from benchmarks.run import main
@@ -26,7 +26,7 @@ from benchmarks.runner import local
 from benchmarks.runner.execute import _Evaluator, execute, plan
 from benchmarks.runner.methods import METHODS, Job, Method, find_methods
 from benchmarks.runner.schedule import Done, _say_unfinished, run_all
-from benchmarks.runner.software import differing, disagreement, versions
+from benchmarks.runner.software import commit, differing, disagreement, versions
 from benchmarks.runner.suites import SUITES, Suite, find_suite
 from benchmarks.runner.unfinished import Unfinished
 from ma_ssm_env import SCENARIOS, neutral_policy, random_policy
@@ -318,6 +318,41 @@ def test_versions_differ_by_release_alone():
     one = {"python": "3.11", "torch": "2.1+cpu", "numpy": "2"}
     assert disagreement([one, {}, {**one, "python": "3.12", "torch": "2.1+cu999", "mujoco": "4"}]) == ""
     assert disagreement([one, {**one, "numpy": "1"}, one]) == "numpy 1 / 2"
+
+
+def test_the_commit_is_told_and_changes_to_it(tmp_path):
+    def git(*words):
+        named = ("-c", "user.name=a", "-c", "user.email=a@b")
+        made = subprocess.run(["git", "-C", str(tmp_path), *named, *words], check=True, capture_output=True)
+        return made.stdout.decode().strip()
+
+    assert commit(tmp_path) == {}
+    git("init", "-q")
+    (tmp_path / "code.py").write_text("1")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    git("tag", "v1")  # a tag can move: the commit is told
+    head = git("rev-parse", "HEAD")[:12]
+    assert commit(tmp_path) == {"commit": head}
+    (tmp_path / "untracked.json").write_text("{}")
+    assert commit(tmp_path) == {"commit": head}
+    (tmp_path / "code.py").write_text("2")
+    assert commit(tmp_path) == {"commit": f"{head}+"}
+    (tmp_path / "elsewhere").mkdir()
+    assert (
+        commit(tmp_path / "elsewhere") == {}
+    )  # an installed copy that happens to lie inside somebody's checkout
+    (tmp_path / "elsewhere" / ".git").write_text("gitdir: nowhere")
+    assert commit(tmp_path / "elsewhere") == {}
+
+
+def test_a_record_tells_the_commit_which_refuses_nothing(tmp_path, here, monkeypatch):
+    told = iter(("aaa", "bbb"))
+    monkeypatch.setattr("benchmarks.runner.execute.commit", lambda: {"commit": next(told)})
+    for run in floors("zero", seeds=2):
+        write_record(tmp_path, execute(run, lambda steps: None))
+    assert [record.versions["commit"] for record in read_records(tmp_path)] == ["aaa", "bbb"]
+    assert run_all(floors("zero", seeds=2), tmp_path, 1) == Done(2, 0, {})
 
 
 def test_a_restart_says_what_it_reuses_and_what_goes_on(tmp_path, here, capsys):

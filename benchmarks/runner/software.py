@@ -41,8 +41,8 @@ def commit(checkout: Path = CHECKOUT) -> dict[str, str]:
     """The commit that a result is of, as a further version: `{"commit": "0123456789ab"}`.
 
     It tells where a result comes from and refuses nothing: most commits change no result. `+` is added where
-    tracked files differ from the commit. Empty where the code does not lie in a git checkout of its own, or git
-    cannot say.
+    tracked files differ from the commit. Empty where the code does not lie in a git checkout of its own, or
+    git cannot say.
     """
     if not (checkout / ".git").exists():
         return {}

@@ -1,7 +1,7 @@
-"""Who does a run: one process at a time, whoever else works in the same folder.
+"""Who does a run, or a search: one process at a time, whoever else works in the same folder.
 
-A claim is a lock of the operating system on `DIRECTORY/unfinished/<key>.lock`; it ends with its holder,
-however that ends, so nothing is left to clean up after a kill.
+A claim is a lock of the operating system on a file, for a run `DIRECTORY/unfinished/<key>.lock`; it ends with
+its holder, however that ends, so nothing is left to clean up after a kill.
 """
 
 from __future__ import annotations
@@ -29,7 +29,18 @@ def claimed(directory: str | os.PathLike[str], run: Run, waits: Callable[[], Non
         run: what is to be done.
         waits: told once, before waiting.
     """
-    path = claim_path(directory, run)
+    with locked(claim_path(directory, run), waits):
+        yield
+
+
+@contextmanager
+def locked(path: Path, waits: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock on a file; where another process holds it, wait until that one is done or dead.
+
+    Args:
+        path: of the file, which is made where it is not there, and left.
+        waits: told once, before waiting.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, poll_interval=LOOK_EVERY_S)
     try:

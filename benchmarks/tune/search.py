@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from benchmarks.judged_return import judged_return
+from benchmarks.runner.claim import locked
 from benchmarks.runner.schedule import MixedVersionsError
 from benchmarks.runner.software import differing, versions
 from benchmarks.tune.methods import SEARCHED, SEED, Choices, Searched
@@ -36,6 +38,8 @@ def search(
 ) -> dict[str, Any]:
     """Bring the search of a method to `trials` finished trials, and give its outcome.
 
+    Where another process does the same search, this one waits, says so, and goes on from what came of it.
+
     Args:
         scenario: id.
         method: of `SEARCHED`.
@@ -50,14 +54,44 @@ def search(
         MixedVersionsError: there is something to train, other versions began, and `allow_mixed` is False.
     """
     searched = SEARCHED[method]
-    out.mkdir(parents=True, exist_ok=True)
+    name = f"{scenario}--{method}--{steps}"
+
+    def say_waits() -> None:
+        print(f"another process does the search {name} in {out}: waiting for it", file=sys.stderr)
+
+    # One process at a time: whoever holds the lock may take a trial that runs for one that was cut off.
+    with locked(out / f"{name}.lock", say_waits):
+        study = _study(name, searched, scenario, steps, out, earlier)
+        while len(_finished(study)) < trials:
+            _enter_versions(study, allow_mixed)
+            number = len(_finished(study))
+            trial, chosen = _next(study, searched.choices, number, trials)
+            began = time.process_time()
+            value = _worth(searched, scenario, steps, chosen, SEED)
+            trial.set_user_attr("cpu_s", round(time.process_time() - began, 1))
+            study.tell(trial, value)
+            print(f"{scenario} {method} {number + 1}/{trials}: {value:.2f} {chosen}", flush=True)
+        outcome = _outcome(study, searched)
+        if outcome["best"]["settings"] != outcome["before"]["settings"]:
+            seeds = max(confirm, _known(study, outcome))  # what was found out is not dropped
+            if seeds:
+                outcome["confirmed"] = _confirmed(
+                    study, searched, scenario, steps, seeds, outcome, allow_mixed
+                )
+        return {**outcome, "versions": study.user_attrs.get("versions", [])}
+
+
+def _study(
+    name: str,
+    searched: Searched,
+    scenario: str,
+    steps: int,
+    out: Path,
+    earlier: Mapping[str, Any] | None,
+) -> optuna.Study:
+    """The search as it is: of its journal, of an earlier outcome, or a new one; for who holds its lock."""
     storage = JournalStorage(JournalFileBackend(str(out / "journal.log")))
-    study = optuna.create_study(
-        storage=storage,
-        study_name=f"{scenario}--{method}--{steps}",
-        direction="maximize",
-        load_if_exists=True,
-    )
+    study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
     if not study.trials and earlier is not None and earlier["steps"] == steps:
         _take_up(study, searched, earlier)
     if _finished(study) and "versions" not in study.user_attrs:  # a journal of before, or taken up just now
@@ -71,21 +105,7 @@ def search(
     for trial in study.get_trials(states=(TrialState.RUNNING,)):  # cut off: the same settings again
         study.enqueue_trial(trial.params)
         study.tell(trial.number, state=TrialState.FAIL)
-    while len(_finished(study)) < trials:
-        _enter_versions(study, allow_mixed)
-        number = len(_finished(study))
-        trial, chosen = _next(study, searched.choices, number, trials)
-        began = time.process_time()
-        value = _worth(searched, scenario, steps, chosen, SEED)
-        trial.set_user_attr("cpu_s", round(time.process_time() - began, 1))
-        study.tell(trial, value)
-        print(f"{scenario} {method} {number + 1}/{trials}: {value:.2f} {chosen}", flush=True)
-    outcome = _outcome(study, searched)
-    if outcome["best"]["settings"] != outcome["before"]["settings"]:
-        seeds = max(confirm, _known(study, outcome))  # what was found out is not dropped
-        if seeds:
-            outcome["confirmed"] = _confirmed(study, searched, scenario, steps, seeds, outcome, allow_mixed)
-    return {**outcome, "versions": study.user_attrs.get("versions", [])}
+    return study
 
 
 def _enter_versions(study: optuna.Study, allow_mixed: bool) -> None:

@@ -12,6 +12,7 @@ is seeded with n, so interruptions change nothing.
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 from benchmarks.judged_return import judged_return
+from benchmarks.runner.claim import locked
 from benchmarks.stats import area_under_curve
 from benchmarks.workflows.collaboration import CollaborativeLearning
 from benchmarks.workflows.judgement import reference_of
@@ -168,6 +170,8 @@ class EmergentOptimization:
     ) -> Optimization:
         """Bring the search to `trials` finished trials, and say what it found.
 
+        Where another process does the same search, this one waits, says so, and goes on from what came of it.
+
         Args:
             scenario: id, with reference values.
             trials: teams that are trained; those of an earlier call count.
@@ -186,20 +190,25 @@ class EmergentOptimization:
         torch.set_num_threads(1)
         found = scenario_of(scenario).id
         folder = Path(out) / f"{found}--{self.collaboration_mode}--{budget}--seed{seed}"
-        study = self._study(folder)
-        with tqdm(total=trials, initial=min(trials, len(_finished(study))), disable=not progress) as bar:
-            while (number := len(_finished(study))) < trials:
-                trial, settings = self._next(study, number)
-                worth, final = self._worth(settings, found, budget, seed, folder)
-                trial.set_user_attr("final", final)
-                study.tell(trial, worth)
-                bar.update()
-                bar.set_postfix({"best": f"{study.best_value:.3f}"})
-        return self._outcome(study, found, budget, folder)
+
+        def say_waits() -> None:
+            print(f"another process does the search in {folder}: waiting for it", file=sys.stderr)
+
+        # One process at a time: whoever holds the lock may take a trial that runs for one that was cut off.
+        with locked(folder / "search.lock", say_waits):
+            study = self._study(folder)
+            with tqdm(total=trials, initial=min(trials, len(_finished(study))), disable=not progress) as bar:
+                while (number := len(_finished(study))) < trials:
+                    trial, settings = self._next(study, number)
+                    worth, final = self._worth(settings, found, budget, seed, folder)
+                    trial.set_user_attr("final", final)
+                    study.tell(trial, worth)
+                    bar.update()
+                    bar.set_postfix({"best": f"{study.best_value:.3f}"})
+            return self._outcome(study, found, budget, folder)
 
     def _study(self, folder: Path) -> optuna.Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        folder.mkdir(parents=True, exist_ok=True)
         storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
         study = optuna.create_study(
             storage=storage, study_name="team", direction="maximize", load_if_exists=True

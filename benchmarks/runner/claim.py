@@ -54,6 +54,23 @@ def locked(path: Path, waits: Callable[[], None]) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def claimed_if_free(directory: str | os.PathLike[str], run: Run) -> Iterator[bool]:
+    """Hold the claim on `run` where no other process does; gives whether it is held."""
+    path = claim_path(directory, run)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
 def claim_path(directory: str | os.PathLike[str], run: Run) -> Path:
     """The file that is locked."""
     return Path(directory) / "unfinished" / f"{record_key(run)}.lock"

@@ -17,7 +17,7 @@ from benchmarks.runner.events import Event
 from benchmarks.runner.local import run_local
 from benchmarks.runner.methods import METHODS
 from benchmarks.runner.software import differing, versions
-from benchmarks.runner.unfinished import KEEP_EVERY_S, Unfinished
+from benchmarks.runner.unfinished import KEEP_EVERY_S, Unfinished, clear_finished, unfinished_keys
 
 Backend = Callable[[Sequence[Run], Path, float], Iterator[Event]]  # runs, directory, seconds between states
 
@@ -70,6 +70,10 @@ def run_all(
     there = {key: entry for key, entry in read_index(directory).items() if key in wanted}
     _check_versions(list(there.values()), directory, allow_mixed)
     todo = [run for key, run in wanted.items() if key not in there]
+    for key in unfinished_keys(directory) & there.keys():
+        # Whoever reuses no record of other versions does that run anew: its states are not left over.
+        if not differing(there[key].versions):
+            clear_finished(directory, wanted[key])
     if there:
         _say_reused(list(there.values()), len(runs), directory)
     if not todo:

@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks.record_store import RecordWarning
 from benchmarks.records import Run, record_key
-from benchmarks.runner.claim import claim_path
+from benchmarks.runner.claim import claim_path, claimed_if_free
 from benchmarks.runner.software import differing, versions
 
 FILE = "state.json"
@@ -124,6 +124,25 @@ class Unfinished:
         """Forget the run's states, and the claim on it: its record is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self._claim.unlink(missing_ok=True)
+
+
+def unfinished_keys(directory: str | os.PathLike[str]) -> set[str]:
+    """Keys of the runs of which there is a state or a claim, whether or not they have finished since."""
+    try:
+        with os.scandir(Path(directory) / "unfinished") as entries:
+            return {entry.name.removesuffix(".lock") for entry in entries}
+    except FileNotFoundError:
+        return set()
+
+
+def clear_finished(directory: str | os.PathLike[str], run: Run) -> None:
+    """Forget what is left of a run whose record is there, as of a process killed just after it wrote it.
+
+    What another process has claimed is left: that one clears it itself.
+    """
+    with claimed_if_free(directory, run) as free:
+        if free:
+            Unfinished(directory, run).clear()
 
 
 def _steps(path: Path) -> int:

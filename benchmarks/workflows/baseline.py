@@ -29,11 +29,12 @@ def baseline(run: Run, store: Path, on_progress: Callable[[int], None] = lambda 
     Where another process trains it, this one waits and takes its record.
     """
     with claimed(store, run, lambda: say_waits(run)):
+        unfinished = Unfinished(store, run)
         found = find_record(store, run)
         if found is not None and not differing(found.versions):
+            unfinished.clear()  # there is something where a process was killed just after it wrote the record
             on_progress(run.budget)
             return found
-        unfinished = Unfinished(store, run)
         record = execute(run, on_progress, unfinished)
         write_record(store, record)
         unfinished.clear()

@@ -164,10 +164,11 @@ def _train_team(
 ) -> Trained:
     found = find_record(task.folder, task.run)
     there = (task.folder / CHECKPOINT / checkpoint.FILE).exists()
+    unfinished = Unfinished(task.folder, task.run, KEEP_EVERY_S)
     if found is not None and there and not differing(found.versions):
+        unfinished.clear()  # there is something where a process was killed just after it wrote the record
         on_progress(found.result.charged_steps, None)
         return _read(task, found)
-    unfinished = Unfinished(task.folder, task.run, KEEP_EVERY_S)
     kept = unfinished.find()
     learner = make()
     book = _Book()

@@ -1,5 +1,6 @@
 """Two processes in one folder: each run is done once, and a claim ends with its holder."""
 
+import dataclasses
 import multiprocessing
 import os
 import signal
@@ -8,11 +9,11 @@ import time
 
 import pytest
 
-from benchmarks.record_store import find_record
+from benchmarks.record_store import find_record, write_record
 from benchmarks.records import record_key
 from benchmarks.runner import claim, local
 from benchmarks.runner.claim import claim_path, claimed
-from benchmarks.runner.execute import plan
+from benchmarks.runner.execute import execute, plan
 from benchmarks.runner.methods import METHODS, Method
 from benchmarks.runner.schedule import Done, run_all
 from benchmarks.runner.suites import Suite
@@ -92,6 +93,41 @@ def test_a_run_that_another_process_finished_in_the_meantime_is_not_done_again(t
     assert (tmp_path / "done").read_text() == "once\n"
     assert find_record(tmp_path / "out", runs[0]) is not None
     assert not list((tmp_path / "out" / "unfinished").iterdir())
+
+
+def keep_a_state(directory):
+    place = Unfinished(directory, RUN, 0.0)
+    assert place.keep(50, lambda folder: (folder / "replay").write_bytes(b"1234"), dict)
+    return place.folder
+
+
+def test_what_a_process_killed_after_its_record_left_is_cleared(tmp_path):
+    run_all([RUN], tmp_path, 1)
+    keep_a_state(tmp_path)
+    claim_path(tmp_path, RUN).touch()
+    other = Unfinished(tmp_path, dataclasses.replace(RUN, seed=1), 0.0)  # in progress
+    assert other.keep(50, lambda folder: None, dict)
+    assert run_all([RUN], tmp_path, 1) == Done(1, 0, {})
+    assert list((tmp_path / "unfinished").iterdir()) == [other.folder]
+
+
+def test_what_another_process_has_claimed_is_left_to_it(tmp_path, holder):
+    write_record(tmp_path, execute(RUN, lambda steps: None))
+    folder = keep_a_state(tmp_path)
+    assert run_all([RUN], tmp_path, 1) == Done(1, 0, {})
+    assert list(folder.iterdir())
+    holder.kill()
+    holder.join()
+    run_all([RUN], tmp_path, 1)
+    assert list((tmp_path / "unfinished").iterdir()) == []
+
+
+def test_the_states_of_a_run_that_is_done_anew_with_other_versions_are_left(tmp_path):
+    record = execute(RUN, lambda steps: None)
+    write_record(tmp_path, dataclasses.replace(record, versions={**record.versions, "mujoco": "3.14.0"}))
+    folder = keep_a_state(tmp_path)
+    assert run_all([RUN], tmp_path, 1, allow_mixed=True) == Done(1, 0, {})
+    assert list(folder.iterdir())
 
 
 def test_that_another_process_does_it_is_said(tmp_path, holder, monkeypatch, capsys):

@@ -122,7 +122,10 @@ def test_what_another_process_has_trained_in_the_meantime_is_taken(tmp_path, mon
     other = threading.Thread(target=work)
     other.start()
     held.wait()
-    assert baseline(run, tmp_path) == find_record(tmp_path / "elsewhere", run)
+    leave_states(tmp_path / "elsewhere")
+    found = find_record(tmp_path / "elsewhere", run)
+    assert baseline(run, tmp_path) == baseline(run, tmp_path / "elsewhere") == found
+    assert not states(tmp_path)
     other.join()
     assert f"another process does {record_key(run)}: waiting for it" in capsys.readouterr().err
 
@@ -135,6 +138,20 @@ def test_training_ends_at_the_target(tmp_path, monkeypatch) -> None:
     assert len(found.curve) == 1
     assert splits == ["test", "validation", "test"]  # before, to see whether to stop, and after
     assert "-1 on validation: reached after 3,200 of 12,800" in str(found)
+
+
+def leave_states(folder) -> None:
+    """As a process does that is killed just after it wrote a record."""
+    records = list(folder.rglob("records/*.json"))
+    assert records
+    for path in records:
+        left = path.parents[1] / "unfinished" / path.stem / "state-50"
+        left.mkdir(parents=True)
+        (left / "replay").write_bytes(b"1234")
+
+
+def states(folder) -> list[Path]:
+    return list(folder.rglob("unfinished/*"))
 
 
 def test_an_interrupted_run_goes_on_to_the_bit_and_a_finished_one_is_read(tmp_path, monkeypatch) -> None:
@@ -159,7 +176,9 @@ def test_an_interrupted_run_goes_on_to_the_bit_and_a_finished_one_is_read(tmp_pa
     assert {name: both[0][name] for name in same} == {name: both[1][name] for name in same}
     weights = [checkpoint.load(result.checkpoint)[0].state_dict() for result in (whole, found)]
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+    leave_states(tmp_path / "cut")
     again = solve(tmp_path / "cut", budget=3 * STEPS)
+    assert not states(tmp_path / "cut")
     assert len(calls) == 4
     assert again.to_json() == both[0]
 

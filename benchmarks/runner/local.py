@@ -21,9 +21,8 @@ from typing import Any, cast
 
 from benchmarks.record_store import find_record, write_record
 from benchmarks.records import Run, record_key
-from benchmarks.runner.claim import claimed
 from benchmarks.runner.events import Event
-from benchmarks.runner.execute import execute
+from benchmarks.runner.once import claimed_record
 from benchmarks.runner.unfinished import Unfinished
 
 WAIT_S = 0.5  # how long the scheduler sleeps at most
@@ -91,9 +90,9 @@ def _work(run: Run, directory: str, keep_every_s: float, pipe: Any) -> None:
         say("steps", min(steps, run.budget))
 
     try:
-        with claimed(directory, run, lambda: say("waits")):
-            if find_record(directory, run) is None:  # another process may have finished it in the meantime
-                write_record(directory, execute(run, progress, Unfinished(directory, run, keep_every_s)))
+        with claimed_record(directory, run, keep_every_s, progress, lambda: say("waits")) as (record, there):
+            if not there:
+                write_record(directory, record)
             Unfinished(directory, run).clear()
     except KeyboardInterrupt:
         sys.exit(130)

@@ -20,7 +20,6 @@ from typing import Any
 import benchmarks
 from benchmarks.record_store import write_record
 from benchmarks.records import Record, Run, record_key
-from benchmarks.runner.claim import claimed
 from benchmarks.runner.events import Event
 from benchmarks.runner.schedule import Backend
 from benchmarks.runner.software import differing
@@ -111,11 +110,10 @@ def _outcome(reference: Any, run: Run, directory: Path, allow_mixed: bool) -> Ev
 def _work(run: Run, directory: str, keep_every_s: float) -> tuple[str, Any]:
     """In a worker: the record as JSON, or why there is none."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    from benchmarks.runner.execute import execute
+    from benchmarks.runner.once import claimed_record
 
     try:
-        with claimed(directory, run, lambda: None):
-            record = execute(run, lambda steps: None, Unfinished(directory, run, keep_every_s))
+        with claimed_record(directory, run, keep_every_s, lambda steps: None, lambda: None) as (record, _):
+            return "record", record.to_json()
     except Exception:  # whatever a method raises is this run's failure, not the cluster's
         return "failed", traceback.format_exc()
-    return "record", record.to_json()

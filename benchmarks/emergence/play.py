@@ -104,9 +104,11 @@ class Played:
         episodes: of each inner episode [C, N, J, K].
         bits: nominal bits a step [C, N, J].
         actions: role -> [C, T, N J, A], where recorded: what the environment took, in [-1, 1]. What an option
-            of the team holds (`fixed_trust`, `fixed_rate`, `belief_size`) is as it was held.
+            of the team holds (`fixed_trust`, `fixed_rate`, `belief_size`) is as it was held. A world whose
+            trial has ended is played on until the last one ends: `judged` says which steps count.
         states: `state()` before each step [C, T, N J, S], where recorded.
-        whole: worlds whose trial lasted all T steps [C, N J].
+        steps: how many steps each judged trial lasted [C, N J].
+        whole: worlds whose trial lasted as long as a trial can [C, N J].
     """
 
     returns: Array
@@ -114,7 +116,12 @@ class Played:
     bits: Array
     actions: dict[str, Array]
     states: Array
+    steps: Indices
     whole: NDArray[np.bool_]
+
+    def judged(self, condition: int) -> NDArray[np.bool_]:
+        """Where the recorded steps of a condition are of its judged trials [T, N J]."""
+        return np.asarray(np.arange(self.steps.max())[:, None] < self.steps[condition])
 
 
 class Match:
@@ -343,7 +350,7 @@ def play(
     )
     options = match.env.options
     B, K = match.count, options.episodes_per_trial
-    returns, bits, steps = np.zeros((B, K)), np.zeros(B), np.zeros(B)
+    returns, bits, steps = np.zeros((B, K)), np.zeros(B), np.zeros(B, dtype=np.int64)
     episode, playing = np.zeros(B, dtype=np.int64), np.ones(B, dtype=bool)
     kept: dict[str, list[Float]] = {role: [] for role in record}
     seen: list[Float] = []
@@ -379,5 +386,6 @@ def play(
         bits=(bits / steps).reshape(C, N, trials),
         actions={role: split(series) for role, series in kept.items()},
         states=split(seen) if states else np.zeros((C, 0, match.worlds, 0)),
+        steps=steps.reshape(C, match.worlds),
         whole=(steps == length).reshape(C, match.worlds),
     )

@@ -116,6 +116,7 @@ def ladder(
                 part.bits[c : c + 1],
                 {},
                 part.states[:0],
+                part.steps[c : c + 1],
                 part.whole[c : c + 1],
             )
     return found

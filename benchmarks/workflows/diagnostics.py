@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.emergence.play import CHANNELS, Condition, Swap, Team, play
+from benchmarks.emergence.play import CHANNELS, Condition, Played, Swap, Team, play
 from benchmarks.metrics.coalitions import shapley_values, values_of
 from benchmarks.metrics.nulls import task_interval
 from benchmarks.metrics.surrogates import other_task
@@ -30,7 +30,7 @@ class Conflicts:
     """Where prior and correction point in opposite directions, both by at least 0.05.
 
     Attributes:
-        share: of all actuators and steps.
+        share: of all actuators and steps of the judged trials.
         trust: mean weight of the correction there; of the others in `trust_elsewhere`.
         trust_elsewhere: see above.
         won_by_correction: share of the conflicts in which the torque has the correction's sign.
@@ -88,7 +88,7 @@ def diagnose(
         contributions={role: _interval(each.mean(1), rng) for role, each in shares.items()},
         listening=_interval(lost[0], rng) if lost else None,
         bits=float(played.bits[0].mean()),
-        conflicts=_conflicts(scenario, played.actions, options),
+        conflicts=_conflicts(scenario, played, options),
     )
 
 
@@ -105,7 +105,8 @@ def conflicts_of(prior: Array, correction: Array, weight: Array) -> Conflicts:
     )
 
 
-def _conflicts(scenario: str, actions: Mapping[str, Array], options: Mapping[str, Any]) -> Conflicts | None:
+def _conflicts(scenario: str, played: Played, options: Mapping[str, Any]) -> Conflicts | None:
+    actions = played.actions
     if "meta_learning" not in actions or "adaptation" not in actions:
         return None
     prior, correction = (actions[role][0] for role in ("meta_learning", "adaptation"))
@@ -113,7 +114,8 @@ def _conflicts(scenario: str, actions: Mapping[str, Array], options: Mapping[str
     if "coordinator" in actions and not options.get("fixed_trust", False):
         where = team_vector_env(scenario, 1).action_fields("coordinator_0")["trust"]
         weight = (actions["coordinator"][0][..., where] + 1.0) / 2.0
-    return conflicts_of(prior, correction, weight)
+    judged = played.judged(0)
+    return conflicts_of(prior[judged], correction[judged], weight[judged])
 
 
 def _interval(per_task: Array, rng: np.random.Generator) -> Interval:

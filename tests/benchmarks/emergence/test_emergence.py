@@ -103,6 +103,10 @@ def test_a_world_that_breaks_is_charged_for_each_inner_episode(
     assert found.episodes[0, 0, 1, 1] == 20 * worst
     assert 20 * worst < found.episodes[0, 0, 1, 0] < 10 * worst
     np.testing.assert_array_equal(found.episodes[0, 1:], sound.episodes[0, 1:])
+    np.testing.assert_array_equal(found.steps, [[40, 4] + [40] * 10])
+    np.testing.assert_array_equal(found.judged(0).sum(0), found.steps[0])
+    assert found.judged(0)[:4, 1].all()
+    np.testing.assert_array_equal(found.whole, found.steps == 40)
 
 
 def test_options_of_the_team_hold_in_every_condition(told: Team) -> None:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.emergence.play import Match
 from benchmarks.emergence.scripted import Layout
-from benchmarks.workflows.diagnostics import conflicts_of, diagnose
+from benchmarks.workflows.diagnostics import TRIALS, conflicts_of, diagnose
 
 
 def test_conflicts_by_hand() -> None:
@@ -17,6 +18,41 @@ def test_conflicts_by_hand() -> None:
     assert found.trust_elsewhere == pytest.approx((0.3 + 0.5) / 2)
     assert found.won_by_correction == pytest.approx(1 / 3)  # 0.5 - 0.9 < 0, 0.5 - 0.09 > 0, -0.4 + 0 < 0
     assert np.isnan(conflicts_of(prior, prior, weight).trust)
+
+
+class Says:
+    """Posts one number in all its numbers, and another from its step `since` on, whatever it observes."""
+
+    def __init__(self, first: float, then: float, since: int) -> None:
+        self.first, self.then, self.since = first, then, since
+
+    def initial_memory(self, count: int) -> np.ndarray:
+        return np.zeros(count)
+
+    def act(self, observation, memory, rng) -> tuple[np.ndarray, np.ndarray]:
+        said = np.where(memory < self.since, self.first, self.then)
+        return np.repeat(said[:, None], 2, axis=1), memory + 1
+
+
+@pytest.mark.parametrize("since", [5, 15])
+def test_steps_after_a_judged_trial_count_for_no_conflict(monkeypatch, since) -> None:
+    """All worlds but the first end with their tenth step; the first goes on to the fortieth."""
+    step = Match.step
+
+    def breaking(match: Match, actions):
+        match.taken_steps = getattr(match, "taken_steps", 0) + 1
+        if match.taken_steps == 10:
+            match.env.game.trials.physics.qvel[1:] = 1e12
+        return step(match, actions)
+
+    monkeypatch.setattr(Match, "step", breaking)
+    team = {"meta_learning": Says(0.5, 0.5, 0), "adaptation": Says(0.2, -0.2, since)}
+    found = diagnose("PointDir-v0", team, {"horizon": 20}).conflicts
+    worlds = TRIALS * 20
+    opposed = 40 - since + (worlds - 1) * max(0, 10 - since)
+    assert found.share == pytest.approx(opposed / (40 + (worlds - 1) * 10))
+    assert found.trust == 0.5
+    assert found.won_by_correction == 0.0
 
 
 def test_a_team_whose_prior_must_read_the_belief() -> None:

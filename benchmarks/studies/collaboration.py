@@ -3,7 +3,10 @@
 A team learns a scenario for the whole budget in every mode, and is judged on the test tasks: that of the
 quick start (`s5`: four agents with S5, forecasts of 10 steps), or one without memory and forecasts
 (`mlp`, of width 64), which takes a third of the time. What is done with the same settings and packages is not
-done again, what was cut off goes on. `table` makes the table of the records alone; its intervals are
+done again, what was cut off goes on. A run that diverges is told in `failed/` beside the records; the others
+go on, and the next call tries it again.
+
+`table` makes the table of the records alone, and says how many runs of a row failed; its intervals are
 Student's t over seeds. The first records do not hold their settings: the table takes one whose budget, agents
 and baseline are those asked for, and says so; `run` never takes one for done.
 """
@@ -14,21 +17,26 @@ import argparse
 import itertools
 import json
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.runner.software import host, versions_note
+from benchmarks.configurations import without_seed
+from benchmarks.failures import clear_failure, read_failures, write_failure
+from benchmarks.records import Run
+from benchmarks.runner.software import host, versions, versions_note
 from benchmarks.stats import Interval, iqm_difference, iqm_interval
 from benchmarks.studies.command import ALLOW_MIXED
-from benchmarks.studies.settings import Settings, SettingsError, difference, is_done, write
+from benchmarks.studies.settings import Settings, SettingsError, difference, is_done, plain, write
 from benchmarks.studies.settings import read as read_record
 from benchmarks.workflows import MODES, CollaborativeLearning, Mode
 from benchmarks.workflows.baseline import METHOD, baseline_run
 from benchmarks.workflows.collaboration import OUT
+from ma_ssm_env import __version__
 from ma_ssm_env.commands import exit_with
 from policies.agents import AdaptationAgent, CoordinatorAgent, MetaLearningAgent, StateModelingAgent
 from policies.cores import CoreConfig
@@ -85,6 +93,32 @@ def settings(scenario: str, team: str, mode: Mode, budget: int) -> Settings:
     }
 
 
+def record_path(out: Path, scenario: str, team: str, mode: Mode, seed: int) -> Path:
+    """Where the record of one run is, or will be."""
+    return out / f"collaboration-{scenario}-{team}-{mode}-seed{seed}.json"
+
+
+def run_of(scenario: str, team: str, mode: Mode, seed: int, budget: int) -> Run:
+    """The identity by which a run's failure is told."""
+    return Run(
+        scenario=scenario,
+        method=f"{team}-{mode}",
+        seed=seed,
+        budget=budget,
+        suite="collaboration",
+        configuration=plain(settings(scenario, team, mode, budget)),
+        code=__version__,
+        command=_command(scenario, team, mode, seed, budget),
+    )
+
+
+def _command(scenario: str, team: str, mode: Mode, seed: int, budget: int) -> str:
+    return (
+        f"python -m benchmarks.studies.collaboration run --scenario {scenario} --teams {team} "
+        f"--modes {mode} --seeds {seed} --budget {budget}"
+    )
+
+
 def run_one(
     scenario: str,
     team: str,
@@ -99,8 +133,9 @@ def run_one(
 
     Raises:
         SettingsError: a record of other settings or versions is in its place.
+        FloatingPointError: it diverged.
     """
-    path = out / f"collaboration-{scenario}-{team}-{mode}-seed{seed}.json"
+    path = record_path(out, scenario, team, mode, seed)
     made_with = settings(scenario, team, mode, budget)
     if is_done(path, made_with, allow_mixed):
         return path
@@ -118,12 +153,30 @@ def run_one(
     )
     record = {name: value for name, value in result.to_json().items() if name not in _PLACES}
     record |= {
-        "command": f"python -m benchmarks.studies.collaboration run --scenario {scenario} --teams {team} "
-        f"--modes {mode} --seeds {seed} --budget {budget}",
+        "command": _command(scenario, team, mode, seed, budget),
         "host": host(),
     }
     write(path, _rounded(record), made_with)
+    clear_failure(out, run_of(scenario, team, mode, seed, budget))
     return path
+
+
+def failed_seeds(out: Path, scenario: str, team: str, budget: int = BUDGET) -> dict[str, list[int]]:
+    """Seeds of the runs with these settings that failed and have no record since, by mode; no empty ones."""
+    failures = [failure.run for failure in read_failures(out)]
+    found: dict[str, list[int]] = {}
+    for mode in MODES:
+        asked = run_of(scenario, team, mode, 0, budget)
+        seeds = {
+            run.seed
+            for run in failures
+            if (run.scenario, run.method, run.budget) == (scenario, asked.method, budget)
+            and without_seed(run.configuration) == without_seed(asked.configuration)
+            and not record_path(out, scenario, team, mode, run.seed).exists()
+        }
+        if seeds:
+            found[mode] = sorted(seeds)
+    return found
 
 
 def read(out: Path, scenario: str, team: str, budget: int = BUDGET) -> dict[str, list[dict[str, Any]]]:
@@ -170,8 +223,10 @@ def table(out: Path, scenario: str, team: str, budget: int = BUDGET) -> str:
         ValueError: there are none, or one is of other settings.
     """
     records = read(out, scenario, team, budget)
+    failed = failed_seeds(out, scenario, team, budget)
     if not records:
-        raise ValueError(f"{out}: no records of team {team} on {scenario}; `run` makes them")
+        told = f" ({_failures_note(failed).strip()})" if failed else ""
+        raise ValueError(f"{out}: no records of team {team} on {scenario}; `run` makes them{told}")
     lines = [
         "| mode | seeds | score | less than emergent | return, inner episode 1 / 2 "
         "| mean score while learning | another task's messages cost | bits a step "
@@ -182,7 +237,13 @@ def table(out: Path, scenario: str, team: str, budget: int = BUDGET) -> str:
     def scores(mode: str) -> list[float]:
         return [record["after"]["estimate"] for record in records[mode]]
 
-    for mode, found in records.items():
+    for mode in MODES:
+        found, lost = records.get(mode, []), len(failed.get(mode, []))
+        count = f"{len(found)} ({lost} failed)" if lost else f"{len(found)}"
+        if not found:
+            if lost:
+                lines.append(f"| `{mode}` | {count} |" + " - |" * 8)
+            continue
         apart = "-"
         if mode != "emergent" and "emergent" in records:
             apart = _shown(iqm_difference([scores("emergent")], [scores(mode)]), 3)
@@ -191,7 +252,7 @@ def table(out: Path, scenario: str, team: str, budget: int = BUDGET) -> str:
         listening = [d["listening"]["estimate"] for d in found_of]
         conflicts = [d["conflicts"]["share"] for d in found_of]
         lines.append(
-            f"| `{mode}` | {len(found)} | {_shown(iqm_interval([scores(mode)]), 3)} | {apart} | "
+            f"| `{mode}` | {count} | {_shown(iqm_interval([scores(mode)]), 3)} | {apart} | "
             f"{' / '.join(f'{x:.1f}' for x in episodes)} | "
             f"{_shown(iqm_interval([[r['area_under_curve'] for r in found]]), 3)} | "
             f"{_shown(iqm_interval([listening]), 1)} | "
@@ -204,7 +265,15 @@ def table(out: Path, scenario: str, team: str, budget: int = BUDGET) -> str:
         f"| one agent (`{TEAMS[team].single_agent}`) | {len(alone)} | {_shown(single, 3)} | | | | | | | |"
     )
     everyone = [record for found in records.values() for record in found]
-    return "\n".join(lines) + "\n" + _settings_note(everyone) + versions_note(everyone)
+    return (
+        "\n".join(lines) + "\n" + _failures_note(failed) + _settings_note(everyone) + versions_note(everyone)
+    )
+
+
+def _failures_note(failed: Mapping[str, Sequence[int]]) -> str:
+    """A line where runs failed; else nothing."""
+    each = "; ".join(f"{mode} of seed {', '.join(map(str, seeds))}" for mode, seeds in failed.items())
+    return f"\nFailed, and in no figure of its row: {each}.\n" if failed else ""
 
 
 def _settings_note(records: Sequence[dict[str, Any]]) -> str:
@@ -259,18 +328,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for team in given.teams:
                 print(f"Team `{team}`:\n\n{table(given.out, given.scenario, team, given.budget)}")
             return 0
-        for team, seed, mode in itertools.product(given.teams, given.seeds, given.modes):
-            path = run_one(
-                given.scenario, team, mode, seed, given.out, given.runs, given.budget, given.allow_mixed
-            )
-            print(path, flush=True)
+        failed = _run(given)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except FloatingPointError as error:
-        print(f"diverged: {error}", file=sys.stderr)
+    if failed:
+        print(f"diverged, without a record: {'; '.join(failed)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _run(given: argparse.Namespace) -> list[str]:
+    """Do all runs that are asked for; those that diverged, in words."""
+    failed = []
+    for team, seed, mode in itertools.product(given.teams, given.seeds, given.modes):
+        try:
+            path = run_one(
+                given.scenario, team, mode, seed, given.out, given.runs, given.budget, given.allow_mixed
+            )
+        except FloatingPointError as error:
+            run = run_of(given.scenario, team, mode, seed, given.budget)
+            write_failure(given.out, run, traceback.format_exc(), versions())
+            print(f"diverged: {team} {mode} of seed {seed}: {error}", file=sys.stderr)
+            failed.append(f"{team} {mode} of seed {seed}")
+        else:
+            print(path, flush=True)
+    return failed
 
 
 if __name__ == "__main__":

@@ -57,6 +57,67 @@ def test_the_table_by_hand(tmp_path):
     assert collaboration.main(["table", "--out", str(tmp_path / "none")]) == 2
 
 
+class Result:
+    """What a workflow gives back."""
+
+    def __init__(self, seed):
+        self.seed = seed
+
+    def to_json(self):
+        return record(self.seed, 0.5)
+
+
+def test_a_run_that_diverges_ends_no_other_and_the_table_counts_it(tmp_path, monkeypatch, capsys):
+    out, diverging = tmp_path / "out", {("emergent", 0), ("silent", 0), ("silent", 1)}
+
+    def solve(self, scenario, *, collaboration_mode, seed, **rest):
+        if (collaboration_mode, seed) in diverging:
+            raise FloatingPointError("loss is nan")
+        return Result(seed)
+
+    monkeypatch.setattr(collaboration.CollaborativeLearning, "solve_task", solve)
+    given = ["--teams", "mlp", "--out", str(out)]
+    asked = ["run", *given, "--modes", "emergent", "silent", "fixed", "--seeds", "0", "1"]
+    assert collaboration.main(asked) == 1
+    said = capsys.readouterr()
+    done = [place(out, mode, seed) for mode, seed in (("fixed", 0), ("emergent", 1), ("fixed", 1))]
+    assert said.out.split() == [str(path) for path in done]
+    assert "diverged: mlp emergent of seed 0: loss is nan\n" in said.err
+    told = "mlp emergent of seed 0; mlp silent of seed 0; mlp silent of seed 1"
+    assert said.err.endswith(f"diverged, without a record: {told}\n")
+
+    lines = collaboration.table(out, SCENARIO, "mlp").splitlines()
+    rows = {cells[1].strip(): cells[2].strip() for line in lines[2:6] if (cells := line.split("|"))}
+    whole = {"`emergent`": "1 (1 failed)", "`fixed`": "2", "`silent`": "0 (2 failed)"}
+    assert rows == whole | {"one agent (`mono-mlp`)": "2"}
+    assert len({line.count("|") for line in lines[:6]}) == 1
+    note = "Failed, and in no figure of its row: "
+    assert f"{note}emergent of seed 0; silent of seed 0, 1." in lines
+    with pytest.raises(ValueError, match="no records"):  # failures of other settings are not of this table
+        collaboration.table(out, SCENARIO, "s5")
+    assert collaboration.failed_seeds(out, SCENARIO, "mlp", 2_000) == {}
+
+    diverging -= {("emergent", 0), ("silent", 0)}
+    assert collaboration.main(asked) == 1
+    assert capsys.readouterr().err.endswith("diverged, without a record: mlp silent of seed 1\n")
+    diverging.clear()
+    assert collaboration.main(asked) == 0
+    assert "ailed" not in collaboration.table(out, SCENARIO, "mlp")
+    assert not list((out / "failed").iterdir())
+
+
+def test_of_runs_that_all_failed_the_error_says_so(tmp_path, monkeypatch, capsys):
+    def solve(self, scenario, **given):
+        raise FloatingPointError("loss is nan")
+
+    monkeypatch.setattr(collaboration.CollaborativeLearning, "solve_task", solve)
+    given = ["--teams", "mlp", "--out", str(tmp_path)]
+    assert collaboration.main(["run", *given, "--modes", "silent", "--seeds", "4"]) == 1
+    assert collaboration.main(["table", *given]) == 2
+    assert "no records of team mlp" in (said := capsys.readouterr().err)
+    assert "Failed, and in no figure of its row: silent of seed 4." in said
+
+
 def test_records_of_another_budget_or_mode_are_neither_done_nor_pooled(tmp_path, monkeypatch, capsys):
     path = place(tmp_path, "silent", 0)
     monkeypatch.setattr(collaboration.CollaborativeLearning, "solve_task", None)  # nothing is trained

@@ -31,6 +31,7 @@ import tyro
 from numpy.typing import NDArray
 
 from benchmarks.emergence.influence import channel_influence
+from benchmarks.emergence.judged_teams import OtherVersionsError, judged_teams
 from benchmarks.emergence.outputs import played_replicates, task_features
 from benchmarks.emergence.play import CHANNELS, Condition, Swap, Team, play
 from benchmarks.emergence.scripted import DirectionModel, Layout
@@ -326,7 +327,7 @@ class Command:
 
     Attributes:
         out: JSON file of the counts and p values. Until it is written, finished teams are kept beside it as
-            JSON lines, and an interrupted call goes on from them.
+            JSON lines, and an interrupted call goes on from them if the packages are still the same.
         teams: of each family.
     """
 
@@ -335,14 +336,17 @@ class Command:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 1 where a count is out of bounds."""
+    """The command line; 1 where a count is out of bounds, 2 on bad usage or what cannot be gone on from."""
     command = tyro.cli(Command, args=arguments, prog="python -m benchmarks.emergence.calibration")
     if command.teams < 1:
         print(f"--teams {command.teams}: at least 1 is expected", file=sys.stderr)
         return 2
     partial = command.out.with_suffix(".partial.jsonl")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    done = [json.loads(line) for line in partial.read_text().splitlines()] if partial.exists() else []
+    try:
+        done = judged_teams(partial)
+    except OtherVersionsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     layout = Layout.of(SCENARIO)
     with open(partial, "a") as file:
         for index in range(len(done), command.teams):

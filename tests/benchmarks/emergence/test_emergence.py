@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.emergence import outputs
+from benchmarks.emergence import calibration, outputs
 from benchmarks.emergence.__main__ import main
 from benchmarks.emergence.analysis import analyse
 from benchmarks.emergence.calibration import ALLOWED, NEEDED, p_values
@@ -27,6 +27,7 @@ from benchmarks.emergence.teams import load_team
 from benchmarks.metrics.finding import LEVEL
 from benchmarks.metrics.surrogates import other_task
 from benchmarks.report.emergence import emergence_section
+from benchmarks.runner.software import versions
 from ma_ssm_env import SCENARIOS
 from ma_ssm_env.evaluation import evaluate
 from ma_ssm_env.roles import ACTING_ROLES
@@ -535,6 +536,64 @@ def test_committed_controls_are_told_apart() -> None:
             assert "coordination" not in information.values()
         else:
             assert set(information) >= {"O-information", "Psi"}
+
+
+def cut_calibration(out: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A calibration of 200 teams, cut off at the fourth, with judges that take no time; whom it judged."""
+    judged: list[int] = []
+
+    def judge(index: int, layout: Layout) -> dict[str, dict[str, float]]:
+        if len(judged) == 3:
+            judged.append(-1)
+            raise KeyboardInterrupt
+        judged.append(index)
+        p = index / 200
+        return {"null": {"synergy": p}, "planted": {"synergy": p / 100}, "deaf": {}}
+
+    monkeypatch.setattr(calibration, "p_values", judge)
+    with pytest.raises(KeyboardInterrupt):
+        calibration.main(["--out", str(out)])
+    return judged
+
+
+def test_a_calibration_goes_on_where_it_was_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "folder" / "x.json"
+    judged = cut_calibration(out, monkeypatch)
+    assert calibration.main(["--out", str(out)]) == 0
+    assert judged == [0, 1, 2, -1, *range(3, 200)]
+    found = json.loads(out.read_text())
+    assert found["teams"] == len(found["p"]["null"]["synergy"]) == 200
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        ({"versions": {**versions(), "mujoco": "3.14.0"}}, "kept of a calibration with mujoco 3.14.0 (here "),
+        (None, "its versions are not recorded"),  # as calibrations of before kept their teams
+    ],
+)
+def test_a_calibration_does_not_change_its_software_half_way(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    head: dict[str, Any] | None,
+    told: str,
+) -> None:
+    out, partial = tmp_path / "x.json", tmp_path / "x.partial.jsonl"
+    judged = cut_calibration(out, monkeypatch)
+    first, *teams = partial.read_text().splitlines()
+    assert json.loads(first) == {"versions": versions()}
+    assert len(teams) == 3
+    partial.write_text("".join(f"{line}\n" for line in [*([json.dumps(head)] if head else []), *teams]))
+    kept = partial.read_text()
+    assert calibration.main(["--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert f"{partial}: {told}" in said
+    assert "move the file away to begin anew, or choose another --out" in said
+    assert judged == [0, 1, 2, -1]  # nobody was judged with these packages
+    assert partial.read_text() == kept
+    assert not out.exists()
 
 
 @pytest.mark.slow

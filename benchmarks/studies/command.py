@@ -27,7 +27,7 @@ def run_study(
     scratch: Path,
 ) -> int:
     """Run rows, or print the table of their records; the exit code, 2 for a row that there is not and for a
-    record of other settings or versions than its row's.
+    record of other settings or versions than its row's, 1 where a run diverged, which ends no other.
 
     Args:
         arguments: of the command line; None: those of the process.
@@ -54,14 +54,21 @@ def run_study(
         print(f"error: {unknown[0]!r}: one of {', '.join([*rows, TABLE])} is expected", file=sys.stderr)
         return 2
     torch.set_num_threads(1)
+    diverged: list[str] = []
     try:
         for name in given.what:
             if name == TABLE:
                 print(table(given.out), end="")
                 continue
             for seed in given.seeds:
-                print(run_row(name, seed, given.out, given.scratch, given.allow_mixed), flush=True)
+                try:
+                    print(run_row(name, seed, given.out, given.scratch, given.allow_mixed), flush=True)
+                except FloatingPointError as error:  # the end of this run and of no other
+                    print(f"diverged: {name} of seed {seed}: {error}", file=sys.stderr)
+                    diverged.append(f"{name} of seed {seed}")
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return 0
+    if diverged:
+        print(f"diverged, without a record: {'; '.join(diverged)}", file=sys.stderr)
+    return int(bool(diverged))

@@ -25,6 +25,7 @@ from typing import Any
 import optuna
 import torch
 
+from benchmarks.runner.claim import locked
 from benchmarks.runner.schedule import MixedVersionsError
 from benchmarks.tune.methods import SEARCHED
 from benchmarks.tune.search import search
@@ -102,9 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except MixedVersionsError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
-        table = _outcomes(path, given.scenario)  # anew: another search may have written to it in the meantime
-        table["methods"][method] = {"steps": given.steps, **outcome}
-        replace_file(path, json.dumps(table, indent=1) + "\n")
+        with locked(path.with_suffix(".lock"), lambda: None):  # searches of other methods write to it too
+            table = _outcomes(path, given.scenario)
+            table["methods"][method] = {"steps": given.steps, **outcome}
+            replace_file(path, json.dumps(table, indent=1) + "\n")
     return 0
 
 

@@ -11,6 +11,7 @@ import torch
 
 from benchmarks.runner.software import versions
 from benchmarks.studies import adaptation, curriculum, maml, maml_rows, maml_training, settings
+from benchmarks.studies.command import run_study
 from benchmarks.studies.learned_teacher import LearnedTeacher
 from benchmarks.studies.over_seeds import over_seeds, paired, unpaired
 from benchmarks.studies.settings import plain as as_json
@@ -40,6 +41,32 @@ def test_intervals_are_students_over_seeds() -> None:
     # Welch: standard errors 1 and 1, 2 degrees of freedom, t = 4.303.
     assert unpaired([3.0, 5.0], [1.0, 3.0]) == "2.0 (-4.1 to 8.1)"
     assert unpaired([3.0, 5.0], [1.0]) == "-"
+
+
+# -- the command line of a study ------------------------------------------------------------------------
+
+
+def test_a_run_that_diverges_ends_no_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run_row(name: str, seed: int, out: Path, scratch: Path, allow_mixed: bool) -> Path:
+        if (name, seed) == ("a", 0):
+            raise FloatingPointError("loss is nan")
+        return out / f"{name}-seed{seed}.json"
+
+    arguments = ["a", "b", "--seeds", "0", "1", "--out", str(tmp_path)]
+    code = run_study(
+        arguments,
+        prog="study",
+        description=None,
+        rows=("a", "b"),
+        run_row=run_row,
+        table=lambda folder: "",
+        out=tmp_path,
+        scratch=tmp_path,
+    )
+    said = capsys.readouterr()
+    assert code == 1
+    assert said.out.split() == [str(tmp_path / f"{name}.json") for name in ("a-seed1", "b-seed0", "b-seed1")]
+    assert said.err.splitlines()[-1] == "diverged, without a record: a of seed 0"
 
 
 # -- the settings of records ----------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def children():
 
 
 def killer(stop, kills, generator, others):
-    """Kills workers: children but for `others`, which were there before (as `multiprocessing`'s own tracker)."""
+    """Kills workers: children but for `others`, which were there before (`multiprocessing` has its own)."""
     while not stop.is_set():
         time.sleep(generator.uniform(0.0, 0.02))
         for child in sorted(children() - others):

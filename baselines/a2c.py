@@ -12,7 +12,8 @@ from stable_baselines3 import A2C
 from baselines.sb3 import TrainedSb3, normalised_twin
 from baselines.sb3_policy import Sb3Policy
 from baselines.training import Hooks, train_model
-from ma_ssm_env.scenarios import Scenario, find_scenario
+from baselines.tuned import tuned_settings
+from ma_ssm_env.scenarios import Scenario
 
 
 @dataclass(frozen=True)
@@ -54,20 +55,20 @@ class A2cConfig:
 
 
 # What differs from the defaults above, by scenario.
-# PointGoal has those of PointDir, as ours has; it was not tuned for itself.
-_POINT: dict[str, Any] = {
-    "rollout_steps": 5,
-    "learning_rate": 3e-4,
-    "gamma": 0.9,
-    "gae_lambda": 0.95,
-    "log_std_init": -0.5,
+TUNED: dict[str, dict[str, Any]] = {
+    "PointDir-v0": {
+        "rollout_steps": 5,
+        "learning_rate": 3e-4,
+        "gamma": 0.9,
+        "gae_lambda": 0.95,
+        "log_std_init": -0.5,
+    },
 }
-TUNED: dict[str, dict[str, Any]] = {"PointDir-v0": _POINT, "PointGoal-v0": _POINT}
 
 
 def a2c_config(scenario: str | Scenario, **changes: Any) -> A2cConfig:
     """The tuned settings of a scenario, with `changes`."""
-    return dataclasses.replace(A2cConfig(), **{**TUNED.get(find_scenario(scenario).id, {}), **changes})
+    return dataclasses.replace(A2cConfig(), **{**tuned_settings(TUNED, scenario), **changes})
 
 
 def train_a2c(

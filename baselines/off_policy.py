@@ -26,7 +26,8 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from baselines.sb3 import TrainedSb3, normalised_twin
 from baselines.sb3_policy import Sb3Policy
 from baselines.training import Hooks, train_model
-from ma_ssm_env.scenarios import Scenario, find_scenario
+from baselines.tuned import tuned_settings
+from ma_ssm_env.scenarios import Scenario
 
 Algorithm = Literal["sac", "td3", "tqc"]
 CLASSES: dict[str, type[OffPolicyAlgorithm]] = {"sac": SAC, "td3": TD3, "tqc": TQC}
@@ -74,14 +75,16 @@ class OffPolicyConfig:
 
 
 # What differs from the defaults above, by algorithm and scenario.
-# PointGoal has those of PointDir, as ours has; it was not tuned for itself.
-_POINT: dict[str, dict[str, Any]] = {"PointDir-v0": {"gamma": 0.95}, "PointGoal-v0": {"gamma": 0.95}}
-TUNED: dict[str, dict[str, dict[str, Any]]] = {"sac": _POINT, "td3": _POINT, "tqc": _POINT}
+TUNED: dict[str, dict[str, dict[str, Any]]] = {
+    "sac": {"PointDir-v0": {"gamma": 0.95}},
+    "td3": {"PointDir-v0": {"gamma": 0.95}},
+    "tqc": {"PointDir-v0": {"gamma": 0.95}},
+}
 
 
 def off_policy_config(algorithm: Algorithm, scenario: str | Scenario, **changes: Any) -> OffPolicyConfig:
     """The tuned settings of an algorithm on a scenario, with `changes`."""
-    tuned = TUNED.get(algorithm, {}).get(find_scenario(scenario).id, {})
+    tuned = tuned_settings(TUNED.get(algorithm, {}), scenario)
     return dataclasses.replace(OffPolicyConfig(algorithm=algorithm), **{**tuned, **changes})
 
 

@@ -30,8 +30,9 @@ from baselines.global_streams import kept_global_streams
 from baselines.sb3 import TrainedSb3, normalised_twin
 from baselines.sb3_policy import Sb3Policy
 from baselines.training import Hooks, train_model
+from baselines.tuned import tuned_settings
 from ma_ssm_env.policy import Memory
-from ma_ssm_env.scenarios import Scenario, find_scenario
+from ma_ssm_env.scenarios import Scenario
 
 Float = NDArray[np.float32]
 
@@ -116,18 +117,15 @@ class RecurrentPpoConfig:
 
 
 # What differs from the defaults above, by scenario.
-# PointGoal has those of PointDir, as ours has; it was not tuned for itself.
-_POINT: dict[str, Any] = {"rollout_steps": 100, "gamma": 0.95, "gae_lambda": 0.95}
 TUNED: dict[str, dict[str, Any]] = {
-    "PointDir-v0": _POINT,
-    "PointGoal-v0": _POINT,
+    "PointDir-v0": {"rollout_steps": 100, "gamma": 0.95, "gae_lambda": 0.95},
     "PointDirDelayed-v0": {"rollout_steps": 150, "gamma": 0.99, "gae_lambda": 0.95},
 }
 
 
 def recurrent_ppo_config(scenario: str | Scenario, **changes: Any) -> RecurrentPpoConfig:
     """The tuned settings of a scenario, with `changes`."""
-    tuned = TUNED.get(find_scenario(scenario).id, {})
+    tuned = tuned_settings(TUNED, scenario)
     return dataclasses.replace(RecurrentPpoConfig(), **{**tuned, **changes})
 
 

@@ -24,9 +24,10 @@ from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecNormalize
 from baselines.sb3_policy import ObservationNormaliser, Sb3Policy
 from baselines.stacked_policy import StackedPolicy
 from baselines.training import Hooks, Write, train_model
+from baselines.tuned import tuned_settings
 from baselines.vec_env import twin_vec_env
 from ma_ssm_env.policy import Policy
-from ma_ssm_env.scenarios import Scenario, find_scenario
+from ma_ssm_env.scenarios import Scenario
 
 __all__ = [
     "TUNED",
@@ -102,14 +103,14 @@ class Sb3PpoConfig:
 
 
 # What differs from the defaults above, by scenario.
-# PointGoal has those of PointDir, as ours has; it was not tuned for itself.
-_POINT: dict[str, Any] = {"worlds": 32, "rollout_steps": 50, "gamma": 0.95, "gae_lambda": 0.95}
-TUNED: dict[str, dict[str, Any]] = {"PointDir-v0": _POINT, "PointGoal-v0": _POINT}
+TUNED: dict[str, dict[str, Any]] = {
+    "PointDir-v0": {"worlds": 32, "rollout_steps": 50, "gamma": 0.95, "gae_lambda": 0.95},
+}
 
 
 def sb3_ppo_config(scenario: str | Scenario, **changes: Any) -> Sb3PpoConfig:
     """The tuned settings of a scenario, with `changes`."""
-    tuned = TUNED.get(find_scenario(scenario).id, {})
+    tuned = tuned_settings(TUNED, scenario)
     return dataclasses.replace(Sb3PpoConfig(), **{**tuned, **changes})
 
 

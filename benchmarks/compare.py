@@ -20,7 +20,6 @@ import numpy as np
 
 from benchmarks.configurations import flat, without_seed
 from benchmarks.failures import Failure
-from benchmarks.judged_return import judged_return
 from benchmarks.metrics.nulls import holm
 from benchmarks.records import Record
 from benchmarks.report import numbers
@@ -71,7 +70,7 @@ class Cell:
     @property
     def constants(self) -> bool:
         """Whether no seed of either side differs from its fellows, and the sides do."""
-        return self.difference.low == self.difference.high != 0.0
+        return _constants(self.difference)
 
     @property
     def verdict(self) -> str:
@@ -230,7 +229,7 @@ def _summaries(study: Study) -> dict[tuple[str, str], MethodSummary]:
 def _cell(
     scenario: str, method: str, first: MethodSummary, second: MethodSummary, studies: tuple[Study, Study]
 ) -> Cell:
-    a, b = (judged_return(scenario, summary.returns).mean(axis=1) for summary in (first, second))
+    a, b = first.run_returns, second.run_returns
     gap = iqm_difference([b], [a])
     reference = next(s for s in studies[0].scenarios if s.name == scenario).reference
     scale = reference.judged("oracle") - reference.judged("random") if reference else None
@@ -242,7 +241,7 @@ def _cell(
         gap,
         gap.estimate / scale if scale else None,
         (first.runs, second.runs),
-        math.nan if gap.low == gap.high != 0.0 else difference_p_value([b], [a]),
+        math.nan if _constants(gap) else difference_p_value([b], [a]),
         math.nan,
         _identical(first, second)
         and all(
@@ -250,6 +249,10 @@ def _cell(
             for summary, study in zip((first, second), studies, strict=True)
         ),
     )
+
+
+def _constants(gap: Interval) -> bool:
+    return gap.low == gap.high != 0.0
 
 
 def _identical(first: MethodSummary, second: MethodSummary) -> bool:

@@ -89,13 +89,13 @@ def read_failures(directory: str | os.PathLike[str]) -> list[Failure]:
     return found
 
 
-def lost_line(failures: Sequence[Failure]) -> str:
-    """A line to stand below a table of those that lived: how many runs of which methods failed, if any."""
+def with_lost(table: str, failures: Sequence[Failure]) -> str:
+    """A Markdown table of runs that lived; below it, if any failed, how many of which methods."""
     if not failures:
-        return ""
+        return table
     counts = Counter(f"{failure.run.method} on {failure.run.scenario}" for failure in failures)
     runs = ", ".join(f"{name} {count}" for name, count in counts.items())
-    return f"Failed and left out, which flatters those methods: {runs}."
+    return f"{table}\n\nFailed and left out, which flatters those methods: {runs}."
 
 
 def _from_json(told: Any) -> Failure:

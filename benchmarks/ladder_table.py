@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.configurations import repetitions
-from benchmarks.failures import lost_line, read_failures
+from benchmarks.failures import read_failures, with_lost
 from benchmarks.judged_return import judged_return
 from benchmarks.record_store import read_records
 from benchmarks.records import Record
@@ -40,8 +40,7 @@ def ladder_table(folder: Path) -> str:
             for scenario in scenarios
         ]
         lines.append(f"| `{method}` | " + " | ".join(cells) + " |")
-    lost = lost_line(read_failures(folder))
-    return "\n".join([*lines, *(["", lost] if lost else [])]) + "\n"
+    return with_lost("\n".join(lines), read_failures(folder)) + "\n"
 
 
 def _earned(record: Record) -> float:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.configurations import repetitions
-from benchmarks.failures import lost_line, read_failures
+from benchmarks.failures import read_failures, with_lost
 from benchmarks.judged_return import judged_return
 from benchmarks.record_store import read_records
 from benchmarks.records import Evaluation, Record
@@ -154,8 +154,8 @@ def _speed_table(file: str, command: str) -> str | None:
 
 
 def _records_table(folder: str) -> str | None:
-    records, lost = read_records(RESULTS / folder), lost_line(read_failures(RESULTS / folder))
-    return "\n".join([returns_table(records), *(["", lost] if lost else [])]) if records else None
+    records = read_records(RESULTS / folder)
+    return with_lost(returns_table(records), read_failures(RESULTS / folder)) if records else None
 
 
 def _between(match: re.Match[str], content: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from benchmarks.judged_return import judged_return
 from benchmarks.report.comparison import price_list, ranking
 from benchmarks.report.numbers import listed, named, steps
 from benchmarks.report.study import MethodSummary, ScenarioSummary, Study
@@ -60,8 +59,7 @@ def passed_ceiling(scenario: ScenarioSummary, summary: MethodSummary) -> bool | 
 
 def bounds_from_below(scenario: ScenarioSummary) -> bool:
     """Whether the blind ceiling is what trained agents earned, and not what a law's analysis says is best."""
-    reference = scenario.reference
-    return reference is not None and reference.blind is not None and reference.blind_is_trained
+    return scenario.reference is not None and scenario.reference.blind_is_trained
 
 
 def _keeps_to_ceiling(scenario: ScenarioSummary, summary: MethodSummary) -> bool:
@@ -210,7 +208,7 @@ def _scenario_limits(scenario: ScenarioSummary) -> list[str]:
         f"{a.method.name} and {b.method.name}"
         for a, b in neighbours
         # The headline's test: the intervals of two may overlap where that of their difference leaves out 0.
-        if iqm_difference([_run_returns(scenario, a)], [_run_returns(scenario, b)]).contains(0.0)
+        if iqm_difference([a.run_returns], [b.run_returns]).contains(0.0)
     ]
     if undecided:
         which = listed(undecided)
@@ -263,12 +261,6 @@ def is_finite(scenario: str, distinct: int) -> bool:
     """
     known = SCENARIOS.get(scenario)
     return known.variation.finite if known else distinct <= FEW_TASKS
-
-
-def _run_returns(scenario: ScenarioSummary, summary: MethodSummary) -> list[float]:
-    """The judged return of each run."""
-    returns: list[float] = judged_return(scenario.name, summary.returns).mean(axis=1).tolist()
-    return returns
 
 
 def _mixtures(study: Study) -> list[str]:

@@ -41,7 +41,8 @@ class MethodSummary:
         tasks: The task list it was judged on.
         returns: Mean over trials of each run, task and inner episode, [R, N, K].
         episodes: Return of each inner episode with its interval.
-        judged: Return that trials are judged by (`judged_return`), with its interval.
+        run_returns: Return that trials are judged by (`judged_return`), mean of each run.
+        judged: The same over runs, with its interval.
         score: Normalised score with its interval; None without usable references.
         run_scores: Score of each run.
         episode_scores: Score of each inner episode, by that episode's references.
@@ -62,6 +63,7 @@ class MethodSummary:
     tasks: tuple[tuple[float, ...], ...]
     returns: Array
     episodes: tuple[Interval, ...]
+    run_returns: tuple[float, ...]
     judged: Interval | None
     score: Interval | None
     run_scores: tuple[float, ...]

@@ -117,9 +117,8 @@ def _scenario(
     failures: Sequence[Failure],
 ) -> ScenarioSummary:
     counts = Counter(record.result.evaluations[0].array().shape[2] for record in records)
-    inner_episodes = max(
-        counts, key=lambda count: (counts[count], count)
-    )  # one stray record removes no other
+    # The most common: one stray record removes no other.
+    inner_episodes = max(counts, key=lambda count: (counts[count], count))
     reference, problem = table.find(name, inner_episodes)
     notes: list[str] = []
     by_method: dict[str, list[Record]] = defaultdict(list)
@@ -134,12 +133,7 @@ def _scenario(
     for key, group in by_method.items():
         chosen[key], note = one_configuration(key, group)
         notes += [note] if note else []
-    ends: dict[
-        int, float
-    ] = {}  # of the shortest curve of each budget: areas of equal length, of equal budgets
-    for record in (r for group in chosen.values() for r in group if r.result.curve):
-        last = float(record.result.curve[-1].steps)
-        ends[record.run.budget] = min(last, ends.get(record.run.budget, last))
+    ends = _shortest_curves([record for group in chosen.values() for record in group])
     lost = _lost(chosen, failures, notes)
     summaries = [
         summary
@@ -153,6 +147,15 @@ def _scenario(
     ]
     summaries.sort(key=lambda m: (m.runs == 0, -(m.judged.estimate if m.judged else 0.0), m.method.name))
     return ScenarioSummary(name, inner_episodes, reference, problem, tuple(summaries), tuple(notes))
+
+
+def _shortest_curves(records: Sequence[Record]) -> dict[int, float]:
+    """Steps at which the shortest curve of each budget ends: what is compared has areas of one length."""
+    ends: dict[int, list[int]] = defaultdict(list)
+    for record in records:
+        if record.result.curve:
+            ends[record.run.budget].append(record.result.curve[-1].steps)
+    return {budget: float(min(found)) for budget, found in ends.items()}
 
 
 def _lost(
@@ -207,12 +210,13 @@ def _method(
     kept = tuple(record for record, _ in finite)
     if not finite:
         return MethodSummary(
-            method, (), failed, 0, "mode", (), np.empty((0, 0, 0)), (), None, None, (), (), None, (), None,
-            None, None, None, ()
+            method, (), failed, 0, "mode", (), np.empty((0, 0, 0)), (), (), None, None, (), (), None, (),
+            None, None, None, None, ()
         )  # fmt: skip
     returns = np.stack([e.array().mean(axis=1) for _, e in finite])  # [R, N, K]
     curves = score_curves(kept, reference)
     judged_returns = judged_return(scenario, returns)  # [R, N]
+    run_returns = judged_returns.mean(axis=1)
     scores = reference.score(judged_returns) if reference else None
     key = (scenario, method.name)
     return MethodSummary(
@@ -224,7 +228,8 @@ def _method(
         tasks=finite[0][1].tasks,
         returns=returns,
         episodes=_episode_intervals(returns),
-        judged=iqm_interval([judged_returns.mean(axis=1)]),
+        run_returns=tuple(run_returns.tolist()),
+        judged=iqm_interval([run_returns]),
         score=iqm_interval([scores.mean(axis=1)]) if scores is not None else None,
         run_scores=tuple(scores.mean(axis=1).tolist()) if scores is not None else (),
         episode_scores=_episode_scores(returns, reference),

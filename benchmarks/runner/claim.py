@@ -41,36 +41,33 @@ def locked(path: Path, waits: Callable[[], None]) -> Iterator[None]:
         path: of the file, which is made where it is not there, and left.
         waits: told once, before waiting.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, poll_interval=LOOK_EVERY_S)
+    lock = _lock(path)
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         waits()
-        lock.acquire()
-    try:
+        held = lock.acquire()
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager
 def claimed_if_free(directory: str | os.PathLike[str], run: Run) -> Iterator[bool]:
     """Hold the claim on `run` where no other process does; gives whether it is held."""
-    path = claim_path(directory, run)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        held = _lock(claim_path(directory, run)).acquire(timeout=0)
     except Timeout:
         yield False
         return
-    try:
+    with held:
         yield True
-    finally:
-        lock.release()
 
 
 def claim_path(directory: str | os.PathLike[str], run: Run) -> Path:
     """The file that is locked."""
     return Path(directory) / "unfinished" / f"{record_key(run)}.lock"
+
+
+def _lock(path: Path) -> FileLock:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path, poll_interval=LOOK_EVERY_S)

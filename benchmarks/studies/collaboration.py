@@ -20,6 +20,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from benchmarks.failures import clear_failure, read_failures, write_failure
 from benchmarks.records import Run
 from benchmarks.runner.software import host, versions, versions_note
 from benchmarks.stats import Interval, iqm_difference, iqm_interval
-from benchmarks.studies.command import ALLOW_MIXED
+from benchmarks.studies.command import ALLOW_MIXED, run_each
 from benchmarks.studies.settings import Settings, SettingsError, difference, is_done, plain, write
 from benchmarks.studies.settings import read as read_record
 from benchmarks.workflows import MODES, CollaborativeLearning, Mode
@@ -108,14 +109,8 @@ def run_of(scenario: str, team: str, mode: Mode, seed: int, budget: int) -> Run:
         suite="collaboration",
         configuration=plain(settings(scenario, team, mode, budget)),
         code=__version__,
-        command=_command(scenario, team, mode, seed, budget),
-    )
-
-
-def _command(scenario: str, team: str, mode: Mode, seed: int, budget: int) -> str:
-    return (
-        f"python -m benchmarks.studies.collaboration run --scenario {scenario} --teams {team} "
-        f"--modes {mode} --seeds {seed} --budget {budget}"
+        command=f"python -m benchmarks.studies.collaboration run --scenario {scenario} --teams {team} "
+        f"--modes {mode} --seeds {seed} --budget {budget}",
     )
 
 
@@ -133,31 +128,36 @@ def run_one(
 
     Raises:
         SettingsError: a record of other settings or versions is in its place.
-        FloatingPointError: it diverged.
+        FloatingPointError: it diverged; `out` tells of it (`benchmarks.failures`) until a record is there.
     """
     path = record_path(out, scenario, team, mode, seed)
     made_with = settings(scenario, team, mode, budget)
     if is_done(path, made_with, allow_mixed):
         return path
     chosen = TEAMS[team]
-    result = chosen.workflow.solve_task(
-        scenario,
-        collaboration_mode=mode,
-        target_performance=None,
-        prediction_horizon=chosen.prediction_horizon,
-        single_agent=chosen.single_agent,
-        budget=budget,
-        seed=seed,
-        out=runs,
-        progress=False,
-    )
+    run = run_of(scenario, team, mode, seed, budget)
+    try:
+        result = chosen.workflow.solve_task(
+            scenario,
+            collaboration_mode=mode,
+            target_performance=None,
+            prediction_horizon=chosen.prediction_horizon,
+            single_agent=chosen.single_agent,
+            budget=budget,
+            seed=seed,
+            out=runs,
+            progress=False,
+        )
+    except FloatingPointError:
+        write_failure(out, run, traceback.format_exc(), versions())
+        raise
     record = {name: value for name, value in result.to_json().items() if name not in _PLACES}
     record |= {
-        "command": _command(scenario, team, mode, seed, budget),
+        "command": run.command,
         "host": host(),
     }
     write(path, _rounded(record), made_with)
-    clear_failure(out, run_of(scenario, team, mode, seed, budget))
+    clear_failure(out, run)
     return path
 
 
@@ -328,32 +328,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for team in given.teams:
                 print(f"Team `{team}`:\n\n{table(given.out, given.scenario, team, given.budget)}")
             return 0
-        failed = _run(given)
+        places = (given.out, given.runs, given.budget, given.allow_mixed)
+        return run_each(
+            (f"{team} {mode} of seed {seed}", partial(run_one, given.scenario, team, mode, seed, *places))
+            for team, seed, mode in itertools.product(given.teams, given.seeds, given.modes)
+        )
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if failed:
-        print(f"diverged, without a record: {'; '.join(failed)}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _run(given: argparse.Namespace) -> list[str]:
-    """Do all runs that are asked for; those that diverged, in words."""
-    failed = []
-    for team, seed, mode in itertools.product(given.teams, given.seeds, given.modes):
-        try:
-            path = run_one(
-                given.scenario, team, mode, seed, given.out, given.runs, given.budget, given.allow_mixed
-            )
-        except FloatingPointError as error:
-            run = run_of(given.scenario, team, mode, seed, given.budget)
-            write_failure(given.out, run, traceback.format_exc(), versions())
-            print(f"diverged: {team} {mode} of seed {seed}: {error}", file=sys.stderr)
-            failed.append(f"{team} {mode} of seed {seed}")
-        else:
-            print(path, flush=True)
-    return failed
 
 
 if __name__ == "__main__":

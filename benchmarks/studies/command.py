@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -54,21 +55,39 @@ def run_study(
         print(f"error: {unknown[0]!r}: one of {', '.join([*rows, TABLE])} is expected", file=sys.stderr)
         return 2
     torch.set_num_threads(1)
-    diverged: list[str] = []
     try:
-        for name in given.what:
-            if name == TABLE:
-                print(table(given.out), end="")
-                continue
-            for seed in given.seeds:
-                try:
-                    print(run_row(name, seed, given.out, given.scratch, given.allow_mixed), flush=True)
-                except FloatingPointError as error:  # the end of this run and of no other
-                    print(f"diverged: {name} of seed {seed}: {error}", file=sys.stderr)
-                    diverged.append(f"{name} of seed {seed}")
+        code = run_each(
+            (
+                f"{name} of seed {seed}",
+                partial(run_row, name, seed, given.out, given.scratch, given.allow_mixed),
+            )
+            for name in given.what
+            if name != TABLE
+            for seed in given.seeds
+        )
+        if TABLE in given.what:
+            print(table(given.out), end="")
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    return code
+
+
+def run_each(runs: Iterable[tuple[str, Callable[[], Path]]]) -> int:
+    """Do runs one after another and print where their records are; the exit code, 1 where a run diverged.
+
+    A run that diverges ends no other; those that did are listed in the end.
+
+    Args:
+        runs: what each is in words, and what does it: a path of its record, or FloatingPointError.
+    """
+    diverged = []
+    for name, run in runs:
+        try:
+            print(run(), flush=True)
+        except FloatingPointError as error:
+            print(f"diverged: {name}: {error}", file=sys.stderr)
+            diverged.append(name)
     if diverged:
         print(f"diverged, without a record: {'; '.join(diverged)}", file=sys.stderr)
     return int(bool(diverged))

@@ -37,6 +37,7 @@ from ma_ssm_env.team_vector import TeamVectorEnv
 Float = NDArray[np.float32]
 DELAYED = ("velocities", "last_reward")
 COMPRESSION = 3.0
+_MOST_BITS = 50.0  # of one number: float32 resolves no more than 24, and the snr of 64 would overflow it
 
 
 def twin_vector_env(
@@ -74,7 +75,7 @@ def team_vector_env(
 
 def through_channel(values: Float, noise: Float) -> Float:
     """What arrives of sensed `values` [B, n] that are sent together at full rate, with noise eps [B, n]."""
-    bits = R_MAX * BELIEF_SIZE / values.shape[1]
+    bits = min(R_MAX * BELIEF_SIZE / values.shape[1], _MOST_BITS)
     ratio = np.float32(2.0 ** (2.0 * bits) - 1.0)
     sent = np.arcsinh(values) / np.float32(COMPRESSION)
     received = (ratio * sent + np.sqrt(ratio) * noise) / (np.float32(1.0) + ratio)

@@ -28,6 +28,22 @@ def test_the_channel_by_hand():
     # Over 64 numbers: 1 bit each, snr = 3: (3 x + sqrt(3) eps) / 4.
     values, noise = np.zeros((1, 64), np.float32), np.full((1, 64), 2.0, np.float32)
     np.testing.assert_allclose(through_channel(values, noise), np.sqrt(3.0) * 2.0 / 4.0, rtol=1e-6)
+    # One number alone has all 64 bits, far more than float32 resolves: it arrives as it was sent.
+    values, noise = np.array([[0.0], [-2.0], [1e4]], np.float32), np.full((3, 1), 6.0, np.float32)
+    np.testing.assert_allclose(
+        through_channel(values, noise), np.arcsinh(values) / 3.0, rtol=1e-6, atol=1e-12
+    )
+
+
+def test_a_handicapped_agent_without_velocities_hears_its_reward():
+    env = twin_vector_env("PointDir-v0", B, handicap=True, hide_velocities=True, **SHORT)
+    where = env.observation_fields()["last_reward"]
+    env.reset(seed=0)
+    before = np.zeros(B)
+    for step in range(3):
+        seen, reward, *_ = env.step(actions(step))
+        np.testing.assert_allclose(seen[:, where][:, 0], np.arcsinh(before) / 3.0, rtol=1e-5, atol=1e-12)
+        before = reward
 
 
 def test_a_handicapped_agent_senses_a_step_late_through_its_worlds_own_noise():

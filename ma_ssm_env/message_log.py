@@ -12,7 +12,6 @@ A log only listens: it changes neither the game nor its random streams.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,16 +20,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ma_ssm_env.archive import read_archive, write_archive
 from ma_ssm_env.options import TWIN_ONLY, Options
 from ma_ssm_env.parallel import TeamEnv
 from ma_ssm_env.roles import ROLE_TABLE
 from ma_ssm_env.scenarios import SCENARIOS
 from ma_ssm_env.team import TeamStep
 from ma_ssm_env.team_vector import TeamVectorEnv
-from ma_ssm_env.whole_file import replace_file, replaced
+from ma_ssm_env.whole_file import replace_file
 
 FORMAT = 1
 POSTED = ("belief", "prior", "correction", "trust", "rate")
+_ABOUT = ("scenario", "options", "seed", "trial", "task", "complete")  # of a log, beside its fields
+_FIELDS = (*POSTED, "received_belief", "torque", "bits", "snr", "channel_noise", "reward", "episode", "step")
 Rows = NDArray[np.float32]
 
 
@@ -75,6 +77,9 @@ class TrialLog:
     def replay(self) -> Iterator[tuple[dict[str, Rows], dict[str, Rows]]]:
         """Play the trial again: what every agent observed and then did, step by step.
 
+        But for the environment role's ledger of earlier trials, which a log of one trial does not have: it is
+        empty here.
+
         Raises:
             ValueError: the log is not complete.
             RuntimeError: the game gives another belief or reward than the log has (another version of MuJoCo,
@@ -105,37 +110,33 @@ class TrialLog:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the log as a NumPy archive, which holds numbers and text and never code."""
-        about = {
-            name: getattr(self, name) for name in ("scenario", "options", "seed", "trial", "task", "complete")
-        }
+        about = {name: getattr(self, name) for name in _ABOUT}
         about["options"] = {
             name: sorted(value) if isinstance(value, frozenset) else value
             for name, value in self.options.items()
         }
-        arrays: dict[str, Any] = {"about": json.dumps({"format": FORMAT, **about}), **self.fields}
-        with replaced(path, suffix=".npz") as beside:
-            np.savez_compressed(beside, **arrays)
+        write_archive(path, {"format": FORMAT, **about}, self.fields)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> TrialLog:
         """Read what `save` wrote.
 
         Raises:
-            ValueError: the file is no such log, or of another format.
+            FileNotFoundError: there is no such file.
+            ValueError: the file is no such log, damaged, or of another format.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            about = json.loads(str(arrays.pop("about")))
-        except (KeyError, ValueError, OSError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
+            about, fields = read_archive(path)
+        except ValueError as error:
             raise ValueError(f"{path}: not a message log: {error}") from None
-        if about.pop("format") != FORMAT:
+        format = about.pop("format", None)
+        if format != FORMAT:
             raise ValueError(f"{path}: a message log of another format; this code reads format {FORMAT}")
+        if {*about} != {*_ABOUT} or not {*_FIELDS} <= {*fields}:
+            raise ValueError(f"{path}: not a message log: an archive of something else")
         for name in ("absent_roles", "muted_roles"):
             about["options"][name] = frozenset(about["options"][name])
-        return TrialLog(**{**about, "task": tuple(about["task"])}, fields=arrays)
+        return TrialLog(**{**about, "task": tuple(about["task"])}, fields=fields)
 
     def draw(self, path: str | os.PathLike[str]) -> None:
         """Write one picture of the trial as SVG: every field over time, inner episodes marked."""

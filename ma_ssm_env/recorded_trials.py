@@ -18,8 +18,6 @@ import dataclasses
 import json
 import os
 import sys
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ma_ssm_env.archive import read_archive, write_archive
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.evaluation import charge_unreached
 from ma_ssm_env.options import set_of_roles, whole_number
@@ -38,7 +37,6 @@ from ma_ssm_env.recorded_arrays import TWIN, checked, world
 from ma_ssm_env.roles import AGENTS
 from ma_ssm_env.scenarios import Scenario, find_scenario, reference
 from ma_ssm_env.single_agent import SingleAgentEnv
-from ma_ssm_env.whole_file import replaced
 
 __all__ = [
     "SAMPLE",
@@ -157,12 +155,10 @@ class RecordedTrials:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trials as a NumPy archive, whole or not at all."""
         about = {"kind": KIND, "format": FORMAT, "scenario": self.scenario, "options": self.options}
-        arrays: dict[str, Any] = {"about": json.dumps(about)}
-        arrays |= {name: getattr(self, name) for name in ("rewards", "tasks", "lengths", "starts")}
+        arrays = {name: getattr(self, name) for name in ("rewards", "tasks", "lengths", "starts")}
         for name in ("observations", "actions"):
             arrays |= {f"{name}/{agent}": values for agent, values in getattr(self, name).items()}
-        with replaced(path, suffix=".npz") as beside:
-            np.savez_compressed(beside, **arrays)
+        write_archive(path, about, arrays)
 
 
 def load(path: str | os.PathLike[str], scenario: str | None = None) -> RecordedTrials:
@@ -179,21 +175,9 @@ def load(path: str | os.PathLike[str], scenario: str | None = None) -> RecordedT
     if not file.is_file():
         raise ValueError(f"{file}: no such file; {EXPECTED}")
     try:
-        # NumPy leaves a file open that it was given by name and could not read.
-        with open(file, "rb") as opened, np.load(opened, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        about = json.loads(str(arrays.pop("about")))
+        about, arrays = read_archive(file)
         kind, format = about["kind"], about["format"]
-    except (
-        KeyError,
-        TypeError,
-        AttributeError,
-        ValueError,
-        OSError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ):
+    except (KeyError, ValueError):
         raise ValueError(f"{file}: not a file of recorded trials, or a damaged one; {EXPECTED}") from None
     if kind != KIND or format != FORMAT:
         raise ValueError(

@@ -11,6 +11,7 @@ import pytest
 from ma_ssm_env import parallel_env, vector_env
 from ma_ssm_env.message_log import MessageLog, TrialLog
 from ma_ssm_env.message_plot import png, trial_svg
+from ma_ssm_env.recorded_trials import SAMPLE
 from ma_ssm_env.scenarios import find_scenario
 from ma_ssm_env.variations import rand_params
 
@@ -188,8 +189,51 @@ def test_what_is_no_log_and_what_is_no_world_are_refused(tmp_path):
         TrialLog.load(tmp_path / "x.npz")
     with pytest.raises(FileNotFoundError):
         TrialLog.load(tmp_path / "y.npz")
+    with pytest.raises(ValueError, match="not a message log: an archive of something else"):
+        TrialLog.load(SAMPLE)
     with pytest.raises(ValueError, match="world 2: this environment has worlds 0 to 1"):
         MessageLog(vector_env("PointDir-v0", 2), world=2)
+
+
+def test_a_log_that_was_cut_short_or_damaged_is_refused(tmp_path):
+    env = parallel_env("PointDir-v0", **SHORT)
+    with MessageLog(env) as log:
+        env.reset(seed=0)
+        play(env, np.random.default_rng(0), 12)
+    path = tmp_path / "trial.npz"
+    log.trials[0].save(path)
+    whole = path.read_bytes()
+    spoilt = bytearray(whole)
+    spoilt[len(whole) // 3] ^= 255
+    for damaged in (b"", whole[:10], whole[: len(whole) // 2], whole[:-5], bytes(spoilt)):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"trial\.npz: not a message log"):
+            TrialLog.load(path)
+    for about in ("[1]", "{}", '{"format": 0}', '{"format": 1}', '{"format": 1, "options": {}}'):
+        np.savez(path, about=about)
+        with pytest.raises(
+            ValueError, match=r"trial\.npz: (not a message log|a message log of another format)"
+        ):
+            TrialLog.load(path)
+
+
+def test_a_replay_shows_what_was_seen_but_an_empty_ledger():
+    env = parallel_env("PointDir-v0", **SHORT)
+    rng, seen = np.random.default_rng(0), []
+    with MessageLog(env) as log:
+        for trial in range(2):
+            observations, _ = env.reset(seed=3 if trial == 0 else None)
+            while env.agents:
+                seen.append(observations)
+                observations, *_ = env.step(
+                    {a: rng.uniform(-1, 1, env.action_space(a).shape) for a in env.agents}
+                )
+    ledger = env.observation_fields("environment_0")["ledger"]
+    for then, (again, _) in zip(seen[12:], log.trials[1].replay(), strict=True):
+        assert then["environment_0"][ledger].any()
+        then["environment_0"][ledger] = 0.0
+        for agent, observation in again.items():
+            np.testing.assert_array_equal(observation, then[agent])
 
 
 def test_the_picture_of_a_trial(tmp_path):

@@ -32,6 +32,7 @@ from ma_ssm_env.roles import ACTING_ROLES, AGENTS, BELIEF_SIZE, BOUNDS, action_b
 from ma_ssm_env.scenarios import Scenario
 from ma_ssm_env.single_agent import SingleAgentVectorEnv
 from ma_ssm_env.streams import Purpose, substream
+from ma_ssm_env.team import TeamStep
 from ma_ssm_env.team_vector import TeamVectorEnv
 
 Float = NDArray[np.float32]
@@ -254,25 +255,36 @@ class NarrowBeliefTeam(_Around):
                 f"option belief_size={size!r}: a whole number from 1 to {BELIEF_SIZE} is expected; where "
                 "nothing is to be sent, take muted_roles"
             )
-        self._share = size / BELIEF_SIZE
+        self._size, self._share = size, size / BELIEF_SIZE
         self._sent = (np.arange(BELIEF_SIZE) < size).astype(np.float32)
-        self._unheard = {}
-        for agent in env.agents:
-            where = env.observation_fields(agent).get("received_belief")
-            if where is not None:
-                self._unheard[agent] = slice(where.start + size, where.stop)
         self._agent = "state_modeling_0"
-        board = env.state_fields["received_belief"]
-        self._unheard_state = slice(board.start + size, board.stop)
+        self._listen()
 
-    def reset(self, **given: Any) -> tuple[dict[str, Float], dict[str, Any]]:
-        """Begin the next trial of every world; observations by agent [B, O]."""
-        observations, infos = self.env.reset(**given)
-        return self._heard(observations), infos
+    def _listen(self) -> None:
+        # Before anyone else, so that logs find on the blackboard what was sent and heard.
+        self.env.game.listeners.insert(0, self._narrow)
+
+    def _narrow(self, step: TeamStep, setup: NDArray[np.bool_] | None) -> None:
+        del step, setup
+        board = self.env.game.blackboard
+        board.share = np.float32(self._share) * board.share
+        self._silence()
+
+    def _silence(self) -> None:
+        self.env.game.blackboard.fields["received_belief"][:, self._size :] = 0.0
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._listen()  # a game's listeners are not copied with it
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Put back what `clone_state` gave, bit for bit."""
+        self.env.restore_state(state)
+        self._silence()  # it may be a state of the team with all numbers
 
     def step(self, actions: Mapping[str, Any]) -> Any:
         """One control step; rewards are those of the bits that were sent."""
-        if self._agent in actions:  # nothing else is posted: pictures, logs and measures show what was sent
+        if self._agent in actions:  # nothing else is posted, so that nothing else is seen of it
             shape = (self.env.num_envs, BELIEF_SIZE)
             said = checked_action(self.env.scenario.id, self._agent, actions[self._agent], shape)
             actions = {**actions, self._agent: self._sent * said}
@@ -280,20 +292,5 @@ class NarrowBeliefTeam(_Around):
         saved = (1.0 - self._share) * infos["rate_cost"]
         rewards = {a: r + saved if AGENTS[a] in ACTING_ROLES else r for a, r in rewards.items()}
         infos["rate_cost"] = self._share * infos["rate_cost"]
-        infos["bits"] = np.float32(self._share) * infos["bits"]
         infos["snr"] = infos["snr"] * self._sent
-        if "final_obs" in infos:
-            infos["final_obs"] = self._heard(infos["final_obs"])
-            infos["final_state"][:, self._unheard_state] = 0.0
-        return self._heard(observations), rewards, ended, truncated, infos
-
-    def state(self) -> Float:
-        """The state [B, S], without what was not sent."""
-        state: Float = self.env.state()
-        state[:, self._unheard_state] = 0.0
-        return state
-
-    def _heard(self, observations: dict[str, Float]) -> dict[str, Float]:
-        for agent, where in self._unheard.items():
-            observations[agent][:, where] = 0.0
-        return observations
+        return observations, rewards, ended, truncated, infos

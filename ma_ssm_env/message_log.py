@@ -83,7 +83,7 @@ class TrialLog:
         Raises:
             ValueError: the log is not complete.
             RuntimeError: the game gives another belief or reward than the log has (another version of MuJoCo,
-                another kind of CPU, or other code).
+                another kind of CPU, or other code; or a team under `belief_size`, which a log does not hold).
         """
         if not self.complete:
             raise ValueError(

@@ -1,5 +1,7 @@
 """Controls of the comparison: what is late, noisy, remembered or fixed, by numbers worked out by hand."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,10 @@ from ma_ssm_env.controls import (
     through_channel,
     twin_vector_env,
 )
+from ma_ssm_env.message_log import MessageLog
 from ma_ssm_env.streams import Purpose, substream
+from ma_ssm_env.testing.compare import difference
+from ma_ssm_env.testing.subject import random_actions
 
 B, STEPS = 3, 13
 SHORT = {"horizon": 4, "episodes_per_trial": 2}
@@ -194,3 +199,26 @@ def test_a_narrow_belief_is_a_part_of_the_belief_for_a_part_of_the_price():
         with pytest.raises(ValueError, match="belief_size"):
             team_vector_env("PointDir-v0", B, belief_size=size)
     assert isinstance(team_vector_env("PointDir-v0", B, belief_size=8), TeamVectorEnv)
+
+
+def test_logs_and_copies_of_a_narrow_belief_have_what_was_sent_and_heard():
+    env = team_vector_env("PointDir-v0", B, fixed_rate=1.0, belief_size=3, **SHORT)
+    rng = np.random.default_rng(0)
+    with MessageLog(env, world=1) as log:
+        env.reset(seed=0)
+        for _ in range(3):
+            env.step(random_actions(env, rng))
+        fields = log.running().fields
+    np.testing.assert_array_equal(fields["bits"], 24.0)
+    for name in ("belief", "received_belief"):
+        assert fields[name][:, :3].all()
+        np.testing.assert_array_equal(fields[name][:, 3:], 0.0)
+    copy = pickle.loads(pickle.dumps(env))
+    restored = team_vector_env("PointDir-v0", B, fixed_rate=1.0, belief_size=3, **SHORT)
+    restored.restore_state(env.clone_state())
+    for _ in range(2 * STEPS):
+        given = random_actions(env, rng)
+        expected = env.step(given)
+        for other in (copy, restored):
+            assert difference(other.step(given), expected) is None
+            assert difference(other.state(), env.state()) is None

@@ -24,10 +24,10 @@ import numpy as np
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from ma_ssm_env.actions import checked_action
+from ma_ssm_env.actions import check_mapping, checked_action
 from ma_ssm_env.blackboard import R_MAX
 from ma_ssm_env.cloned_state import require_kind
-from ma_ssm_env.options import whole_number
+from ma_ssm_env.options import plain_number, whole_number
 from ma_ssm_env.roles import ACTING_ROLES, AGENTS, BELIEF_SIZE, BOUNDS, action_box, observation_box
 from ma_ssm_env.scenarios import Scenario
 from ma_ssm_env.single_agent import SingleAgentVectorEnv
@@ -199,6 +199,17 @@ class ScratchpadTwin(_Around):
         self._scratch = state["scratch"].copy()
 
 
+def _held(env: Any, actions: Any, agent: str, where: slice, value: float) -> Mapping[str, Any]:
+    # The actions with a part of one agent's held at a value; what is wrong with them is said as in the game.
+    given = check_mapping(env.scenario.id, actions)
+    if agent not in given:
+        return given
+    shape = (env.num_envs, *env.single_action_space(agent).shape)
+    own = checked_action(env.scenario.id, agent, given[agent], shape)
+    own[:, where] = value
+    return {**given, agent: own}
+
+
 class FixedTrustTeam(_Around):
     """The team whose coordinator's trust has no effect: it is 1/2 throughout."""
 
@@ -214,9 +225,7 @@ class FixedTrustTeam(_Around):
 
     def step(self, actions: Mapping[str, Any]) -> Any:
         """One control step; what the coordinator says of trust is not heard."""
-        own = np.array(actions[self._agent], dtype=np.float32)
-        own[..., self._trust] = 0.0
-        return self.env.step({**actions, self._agent: own})
+        return self.env.step(_held(self.env, actions, self._agent, self._trust, 0.0))
 
 
 class FixedRateTeam(_Around):
@@ -224,7 +233,8 @@ class FixedRateTeam(_Around):
 
     def __init__(self, env: Any, rate: float) -> None:
         super().__init__(env)
-        if not -1.0 <= rate <= 1.0:
+        given: Any = plain_number(rate)
+        if isinstance(given, bool) or not isinstance(given, (int, float)) or not -1.0 <= given <= 1.0:
             raise ValueError(f"option fixed_rate={rate!r}: a number in [-1, 1] is expected; 1 is full rate")
         self._agent = "coordinator_0"
         if self._agent not in env.agents:
@@ -232,13 +242,11 @@ class FixedRateTeam(_Around):
                 f"option fixed_rate={rate!r}: the coordinator is absent, and the rate is 1/2 without it; "
                 "leave the option out"
             )
-        self._rate, self._where = np.float32(rate), env.action_fields(self._agent)["rate"]
+        self._rate, self._where = float(rate), env.action_fields(self._agent)["rate"]
 
     def step(self, actions: Mapping[str, Any]) -> Any:
         """One control step; what the coordinator says of the rate is not heard."""
-        own = np.array(actions[self._agent], dtype=np.float32)
-        own[..., self._where] = self._rate
-        return self.env.step({**actions, self._agent: own})
+        return self.env.step(_held(self.env, actions, self._agent, self._where, self._rate))
 
 
 class NarrowBeliefTeam(_Around):
@@ -284,11 +292,9 @@ class NarrowBeliefTeam(_Around):
 
     def step(self, actions: Mapping[str, Any]) -> Any:
         """One control step; rewards are those of the bits that were sent."""
-        if self._agent in actions:  # nothing else is posted, so that nothing else is seen of it
-            shape = (self.env.num_envs, BELIEF_SIZE)
-            said = checked_action(self.env.scenario.id, self._agent, actions[self._agent], shape)
-            actions = {**actions, self._agent: self._sent * said}
-        observations, rewards, ended, truncated, infos = self.env.step(actions)
+        # Nothing else is posted, so that nothing else is seen of it.
+        posted = _held(self.env, actions, self._agent, slice(self._size, BELIEF_SIZE), 0.0)
+        observations, rewards, ended, truncated, infos = self.env.step(posted)
         saved = (1.0 - self._share) * infos["rate_cost"]
         rewards = {a: r + saved if AGENTS[a] in ACTING_ROLES else r for a, r in rewards.items()}
         infos["rate_cost"] = self._share * infos["rate_cost"]

@@ -7,6 +7,7 @@ import pytest
 
 from ma_ssm_env import SingleAgentVectorEnv, TeamVectorEnv
 from ma_ssm_env.controls import (
+    FixedRateTeam,
     HandicappedTwin,
     ScratchpadTwin,
     team_vector_env,
@@ -222,3 +223,32 @@ def test_logs_and_copies_of_a_narrow_belief_have_what_was_sent_and_heard():
         for other in (copy, restored):
             assert difference(other.step(given), expected) is None
             assert difference(other.state(), env.state()) is None
+
+
+@pytest.mark.parametrize("option", [{"fixed_trust": True}, {"fixed_rate": 0.5}, {"belief_size": 2}])
+def test_teams_with_something_held_refuse_and_clip_actions_as_the_game_does(option):
+    env, plain = (team_vector_env("PointDir-v0", B, **o, **SHORT) for o in (option, {}))
+    given = random_actions(plain, np.random.default_rng(0))
+    agent = "state_modeling_0" if "belief_size" in option else "coordinator_0"
+    wrong = [None, {a: x for a, x in given.items() if a != agent}]
+    wrong += [{**given, agent: x} for x in (["a"], None, 0.0, given[agent][:, :1], given[agent] * np.nan)]
+    for actions in wrong:
+        said = []
+        for each in (env, plain):
+            each.reset(seed=0)
+            with pytest.raises(ValueError, match="PointDir-v0: ") as error:
+                each.step(actions)
+            said.append(str(error.value))
+        assert said[0] == said[1]
+    large = {**given, agent: 1e300 * np.sign(given[agent]).astype(np.float64)}
+    results = []
+    for actions in (large, {**given, agent: np.sign(given[agent])}):
+        env.reset(seed=0)
+        results.append(env.step(actions))
+    assert difference(*results) is None
+
+
+@pytest.mark.parametrize("rate", ["full", None, True, np.nan])
+def test_a_rate_that_is_none_is_refused(rate):
+    with pytest.raises(ValueError, match=r"fixed_rate=.*a number in \[-1, 1\] is expected"):
+        FixedRateTeam(TeamVectorEnv("PointDir-v0", 1), rate)

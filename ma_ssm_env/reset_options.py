@@ -18,7 +18,7 @@ def task_of_options(options: Mapping[str, Any] | None) -> Any | None:
     """What `reset(options={"task": ...})` gives as the task, unchecked; None where it gives none.
 
     Raises:
-        ValueError: no dict, or a misspelt option.
+        ValueError: no dict, a misspelt option, or Gymnasium's `reset_mask`.
     """
     if not isinstance(options, Mapping | None):
         raise ValueError(f"reset options {options!r}: a dict such as {{'task': ...}} is expected")
@@ -27,6 +27,11 @@ def task_of_options(options: Mapping[str, Any] | None) -> Any | None:
         near = difflib.get_close_matches(str(name), RESET_OPTIONS, n=1, cutoff=0.75)
         if near and name not in RESET_OPTIONS:
             raise ValueError(f"reset option {name!r}: unknown; did you mean {near[0]!r}?")
+        if name == "reset_mask":  # who gives it counts on worlds that go on
+            raise ValueError(
+                "reset option 'reset_mask': a batch begins anew as a whole; a world whose trial ends begins "
+                "its next one by itself, in the same step"
+            )
     return options.get("task") if options else None
 
 

@@ -212,6 +212,16 @@ def test_a_task_by_reset_options_is_played_once():
         assert env.game.trials.task[0, 0] != 1.25
 
 
+@pytest.mark.parametrize("make", [single_agent_env, vector_env])
+def test_worlds_of_a_batch_are_not_begun_anew_by_parts(make):
+    env = make("HalfCheetahVel-v0", 2)
+    env.reset(seed=0)
+    before = env.state()
+    with pytest.raises(ValueError, match="'reset_mask': a batch begins anew as a whole"):
+        env.reset(options={"reset_mask": np.array([True, False])})
+    np.testing.assert_array_equal(env.state(), before)
+
+
 def test_tasks_of_a_batch():
     env = vector_env("HalfCheetahVel-v0", 3, horizon=1)
     still = {a: np.zeros((3, s.shape[0])) for a, s in env.game.action_spaces.items()}

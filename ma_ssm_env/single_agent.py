@@ -279,7 +279,11 @@ class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
         self.options = make_options(self.scenario, options, team=False)
         self.game = TwinGame(self.scenario, self.options, whole_number("num_envs", num_envs))
         self.num_envs = self.game.num_worlds
-        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": ["rgb_array"]}
+        self.metadata = {
+            "autoreset_mode": AutoresetMode.SAME_STEP,
+            "render_modes": ["rgb_array"],
+            "render_fps": round(1.0 / self.game.trials.physics.control_dt),
+        }
         self.render_mode = one_window(self.options.render_mode)
         self.single_observation_space = self.game.observation_space
         self.single_action_space = self.game.action_space

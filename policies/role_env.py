@@ -15,7 +15,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
@@ -69,7 +68,7 @@ class RoleVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
         self.partners = {
             ROLE_TABLE[who].agent: Partner(who, policy, num_envs, seed) for who, policy in partners.items()
         }
-        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": ["rgb_array"]}
+        self.metadata = {name: value for name, value in self.team.metadata.items() if name != "name"}
         self.render_mode = self.team.render_mode
         self.single_observation_space = self.team.single_observation_space(self.agent)
         self.single_action_space = self.team.single_action_space(self.agent)

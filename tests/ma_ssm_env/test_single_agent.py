@@ -128,6 +128,14 @@ def test_vector_environment_declares_itself():
     assert env.single_observation_space.shape == env.observation_space.shape[1:]
 
 
+@pytest.mark.parametrize("scenario", ["PointDir-v0", "HopperMass-v0"])
+def test_pictures_of_a_batch_follow_one_another_as_those_of_one_world_do(scenario):
+    fps = single_agent_env(scenario).metadata["render_fps"]
+    assert fps != 30  # what Gymnasium's RecordVideo takes where a batch does not say
+    for batch in (single_agent_env(scenario, 2), vector_env(scenario, 2)):
+        assert batch.metadata["render_fps"] == fps
+
+
 @pytest.mark.parametrize("num_envs", [0, -1, 1.0, True, "2"])
 def test_number_of_worlds_is_checked(num_envs):
     with pytest.raises(ValueError, match=r"num_envs=.*: a whole number of at least 1 is expected"):

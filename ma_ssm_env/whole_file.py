@@ -1,12 +1,14 @@
 """Files that are there whole or not at all: written beside their place, flushed to the disk, renamed into it.
 
-A process that is killed, a full disk or a lost power supply leaves what was there before.
+A process that is killed, a full disk or a lost power supply leaves what was there before. Of several that
+write at once, processes or threads, the last one's file stays.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +33,8 @@ def replaced(path: str | os.PathLike[str], suffix: str = "") -> Iterator[Path]:
         file.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:  # "file exists" would be said of the wrong thing
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(file.parent)) from None
-    beside = file.with_name(f".{file.name}.{os.getpid()}.tmp{suffix}")
+    # Threads share a process, and machines that share a folder may have processes of one number.
+    beside = file.with_name(f".{file.name}.{os.getpid()}-{uuid.uuid4().hex[:12]}.tmp{suffix}")
     try:
         yield beside
         with open(beside, "rb+") as written:

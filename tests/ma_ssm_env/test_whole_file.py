@@ -57,6 +57,15 @@ def test_the_place_beside_is_found_by_no_suffix_unless_asked(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["record.json", "video.mp4"]
 
 
+def test_two_that_write_one_file_at_once_do_not_meet(tmp_path):
+    path = tmp_path / "index.json"
+    with replaced(path) as first, replaced(path) as second:  # as two threads would
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"  # it was put in place last
+    assert [file.name for file in tmp_path.iterdir()] == ["index.json"]
+
+
 def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NotADirectoryError, match=r"Not a directory: .*file'$"):

@@ -35,7 +35,7 @@ from ma_ssm_env.play import ask_who_plays, from_checkpoint, named_players
 from ma_ssm_env.policy import Players, Policy, require_policies
 from ma_ssm_env.recorded_arrays import TWIN, checked, world
 from ma_ssm_env.roles import AGENTS
-from ma_ssm_env.scenarios import Scenario, find_scenario, reference
+from ma_ssm_env.scenarios import SCENARIOS, Scenario, find_scenario
 from ma_ssm_env.single_agent import SingleAgentEnv
 
 __all__ = [
@@ -252,9 +252,13 @@ def record(
             there is not, or no trials.
     """
     trials = whole_number("trials", trials)
-    known = reference(find_scenario(scenario))
-    if not isinstance(known, str):
-        raise ValueError(f"{known.id}: recording needs a scenario of the table, to be read again")
+    found = find_scenario(scenario)
+    known = found.id
+    if SCENARIOS.get(known) != found:
+        raise ValueError(
+            f"{known}: recording needs a scenario of the table, to be read again; "
+            "ma_ssm_env.register_scenario adds one of your own"
+        )
     team = isinstance(players, Mapping)
     acting: dict[str, Policy]
     if isinstance(players, Mapping):

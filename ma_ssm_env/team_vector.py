@@ -176,11 +176,13 @@ class TeamVectorEnv:
         self._started = bool(state["started"])
 
     def __getstate__(self) -> dict[str, Any]:
-        # A picture is of the worlds of its own environment, so the copy gets a renderer of its own.
-        return {name: value for name, value in self.__dict__.items() if name != "_renderer"}
+        # A picture is of the worlds of its own environment, so the copy gets a renderer of its own; and the
+        # game knows its scenario, which is that of the table where the table has it.
+        return {n: value for n, value in self.__dict__.items() if n not in ("_renderer", "scenario")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self.scenario = self.game.scenario
         self._renderer = Renderer(self.game.trials, partial(team_panels, self.game))
 
     def close(self) -> None:

@@ -273,6 +273,14 @@ def test_copies_keep_what_was_asked_for(make):
             other.step(None)
 
 
+def test_copies_have_the_scenario_of_the_table(make):
+    # Functions that a law binds compare by identity: a copy of one is another scenario.
+    for id in ("HopperMass-v0", "HalfCheetahRandParams-v0"):
+        env = make(id)
+        for other in (pickle.loads(pickle.dumps(env)), copy.deepcopy(env)):
+            assert other.scenario is SCENARIOS[id]
+
+
 def test_copies_keep_a_scenario_that_is_not_in_the_table(make):
     known = SCENARIOS["PointDir-v0"]
     kinder = dataclasses.replace(known, variation=dataclasses.replace(known.variation, worst_reward=-1.0))

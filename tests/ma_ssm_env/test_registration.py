@@ -11,9 +11,10 @@ import pettingzoo
 import pytest
 
 import ma_ssm_env
-from ma_ssm_env import SCENARIOS, Scenario, parallel_env, single_agent_env
+from ma_ssm_env import SCENARIOS, Scenario, neutral_policy, parallel_env, single_agent_env
 from ma_ssm_env.bodies import BODIES
 from ma_ssm_env.message_log import MessageLog, TrialLog
+from ma_ssm_env.recorded_trials import load, record
 from ma_ssm_env.registration import register_all
 from ma_ssm_env.scenarios import reference
 from ma_ssm_env.testing import CHECKS, check_env
@@ -189,6 +190,8 @@ def test_logs_and_pickles_of_a_scenario_of_ones_own(table, tmp_path, assert_iden
     mine = own_scenario()
     with pytest.raises(ValueError, match="register_scenario adds one of your own"):
         play_a_trial(parallel_env(mine))
+    with pytest.raises(ValueError, match="register_scenario adds one of your own"):
+        record(mine, neutral_policy(2), trials=2)
     ma_ssm_env.register_scenario(mine)
     log = play_a_trial(parallel_env("PointDrift-v0"))
     log.save(tmp_path / "trial.npz")
@@ -196,6 +199,9 @@ def test_logs_and_pickles_of_a_scenario_of_ones_own(table, tmp_path, assert_iden
     assert len(list(again.replay())) == 8
     again.draw(tmp_path / "trial.svg")
     assert "PointDrift-v0" in (tmp_path / "trial.svg").read_text()
+    recorded = record(mine, neutral_policy(2), trials=2)
+    recorded.save(tmp_path / "trials.npz")
+    assert len(load(tmp_path / "trials.npz", "PointDrift-v0")) == 2
     # A process that never registered it can still read the environment.
     env = parallel_env("PointDrift-v0")
     stored = pickle.dumps(env)

@@ -65,11 +65,15 @@ class DirectionFinder:
 
 
 def scripted_team(env: TeamEnv) -> dict[str, Policy]:
-    """A policy for each role of `env`: a conversation on PointDir, and a gait elsewhere."""
+    """A policy for each role of `env`: a conversation on PointDir, and a gait elsewhere.
+
+    The conversation needs the velocities; where they are hidden, PointDir gets the gait as well.
+    """
     team: dict[str, Policy] = {
         AGENTS[a]: neutral_policy(env.action_space(a).shape[0]) for a in env.possible_agents
     }
     told = env.scenario.body.name == "Point" and env.scenario.variation.name == "Dir"
+    told = told and not env.options.hide_velocities  # what the reward is compared with
     if told and {"state_modeling", "meta_learning", "coordinator"} <= set(team):
         fields = env.observation_fields("state_modeling_0")
         belief = env.action_fields("state_modeling_0")["belief"].stop

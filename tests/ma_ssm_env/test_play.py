@@ -33,6 +33,13 @@ def test_the_scripted_team_solves_point_dir_by_talking():
     assert abs(mute.returns.mean()) < 10, "without the belief it is at the blind ceiling"
 
 
+def test_the_scripted_team_moves_without_a_conversation_where_velocities_are_hidden():
+    env = parallel_env("PointDir-v0", hide_velocities=True)
+    found = evaluate("PointDir-v0", scripted_team(env), trials=1, hide_velocities=True)
+    assert np.isfinite(found.returns).all()
+    assert found.returns.any(), "it moves, and whither is not asked"
+
+
 def test_every_step_of_one_trial_is_a_frame(monkeypatch):
     env = parallel_env("PointDir-v0", render_mode="rgb_array", horizon=7, episodes_per_trial=2)
     monkeypatch.setattr(env, "render", lambda: drawn(env))

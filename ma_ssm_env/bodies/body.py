@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import gymnasium
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
+_handler, _quiet_calls = Lock(), 0  # of MuJoCo's warnings, and how many calls are under way without them
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,23 @@ def quietly(call: Callable[[], Result]) -> Result:
 
     What they tell is no news (deprecated words in models that others ship) or is told otherwise (a state that
     blew up: `physics_unstable`). Who has set a handler of their own gets them: it stays in its place.
+
+    Threads that play at the same time share the handler. It goes when the last of them is through: MuJoCo
+    ends the process where a handler is taken away from a warning on its way to it.
     """
-    if mujoco.get_mju_user_warning() is not None:
-        return call()
-    mujoco.set_mju_user_warning(_ignore)
+    global _quiet_calls
+    with _handler:
+        if mujoco.get_mju_user_warning() is None:
+            mujoco.set_mju_user_warning(_ignore)
+        ours = mujoco.get_mju_user_warning() is _ignore
+        _quiet_calls += ours
     try:
         return call()
     finally:
-        mujoco.set_mju_user_warning(None)
+        with _handler:
+            _quiet_calls -= ours
+            if ours and not _quiet_calls and mujoco.get_mju_user_warning() is _ignore:
+                mujoco.set_mju_user_warning(None)
 
 
 def _ignore(message: str) -> None:

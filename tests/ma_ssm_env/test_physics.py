@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import threading
 
 import gymnasium as gym
 import mujoco
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env, vector_env
+from ma_ssm_env.bodies.body import quietly
 from ma_ssm_env.scenarios import Scenario
 
 
@@ -270,6 +272,21 @@ def test_broken_physics_is_told_in_infos_alone(tmp_path, monkeypatch, capfd):
     assert infos["physics_unstable"].tolist() == [False, True, False]
     assert capfd.readouterr() == ("", "")
     assert list(tmp_path.iterdir()) == [], "MuJoCo writes a log file otherwise"
+    assert mujoco.get_mju_user_warning() is None
+
+
+def test_threads_that_play_at_once_share_the_silence():
+    inside, leave = threading.Event(), threading.Event()
+    first = threading.Thread(target=lambda: quietly(lambda: (inside.set(), leave.wait(10))))
+    first.start()
+    assert inside.wait(10)
+
+    def second():
+        leave.set()
+        first.join(10)
+        return mujoco.get_mju_user_warning()
+
+    assert quietly(second) is not None, "the first took the handler with it"
     assert mujoco.get_mju_user_warning() is None
 
 

@@ -81,7 +81,7 @@ def evaluate(
     """
     trials = whole_number("trials", trials)
     found = find_scenario(scenario)
-    tasks = found.variation.tasks(split) if tasks is None else np.asarray(tasks, dtype=np.float64)
+    tasks = found.variation.tasks(split) if tasks is None else _listed(found, tasks)
     repeated = np.repeat(tasks, trials, axis=0)
     rng = np.random.default_rng(policy_seed)
     if isinstance(players, Mapping):
@@ -91,6 +91,20 @@ def evaluate(
     shape = (len(tasks), trials)
     phases = record.phases.reshape(*shape, -1) if found.variation.changes else None
     return Evaluation(tasks, record.returns.reshape(*shape, -1), bits.reshape(shape), steps, phases)
+
+
+def _listed(scenario: Scenario, tasks: Any) -> NDArray[np.float64]:
+    # One task [k] would be taken for k worlds on it, each a task of its own.
+    size = scenario.variation.size
+    try:
+        listed = np.asarray(tasks, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"tasks {tasks!r:.80}: numbers of shape [N, {size}] are expected") from None
+    if listed.ndim == 1 and size == 1:
+        listed = listed[:, None]
+    if listed.ndim != 2 or listed.shape[1] != size or not len(listed):
+        raise ValueError(f"tasks of shape {list(listed.shape)}: [N, {size}] is expected, N at least 1")
+    return listed
 
 
 def _play_twin(

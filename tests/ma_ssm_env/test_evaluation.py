@@ -262,6 +262,20 @@ def test_a_number_of_trials_that_is_none_is_refused(trials: Any) -> None:
             play("PointDir-v0", neutral_policy(2), trials=trials, **PLAY)
 
 
+@pytest.mark.parametrize(
+    "tasks", [[1.0, 0.5], [], np.zeros((0, 2)), np.zeros((2, 1)), 0.5, "here", [["a", "b"]]]
+)
+def test_tasks_that_are_no_list_of_them_are_refused(tasks: Any) -> None:
+    with pytest.raises(ValueError, match=r"tasks .*\[N, 2\]"):
+        evaluate("PointGoal-v0", neutral_policy(2), tasks=tasks, trials=1)
+
+
+def test_a_list_of_numbers_is_one_of_tasks_where_a_task_is_one_number() -> None:
+    found = evaluate("PointDir-v0", neutral_policy(2), tasks=np.array([0.5, 1.0]), trials=2)
+    assert found.tasks.tolist() == [[0.5], [1.0]]
+    assert found.returns.shape == (2, 2, 2)
+
+
 def test_one_absent_role_is_asked_for_in_a_set() -> None:
     for play in (evaluate, record):
         with pytest.raises(ValueError, match="absent_roles='coordinator': a set of roles is expected"):

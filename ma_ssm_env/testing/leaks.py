@@ -87,7 +87,8 @@ def _play(
         observations = [{agent: result[0][agent] for agent in quiet} for result in (a, b)]
         _require_same_observations(observations, f"{when}, tasks {tasks[0]} and {tasks[1]}", envs[0])
         now = any(a[0][agent].tobytes() != b[0][agent].tobytes() for agent in told)
-        if from_second and second and not differed and episode_paid and envs[0].agents and not now:
+        due = from_second and second and not differed and episode_paid and envs[0].agents
+        if told and due and not now:
             raise AssertionError(f"{when}: {', '.join(told)} should be told the return here, and is not")
         differed |= now
     if told and paid and not from_second and not differed:

@@ -20,6 +20,7 @@ OPTIONS = [
     {"absent_roles": {"environment", "coordinator"}, "feedback": "none", "reveal_task": True},
     {"hide_velocities": True, "muted_roles": {"state_modeling"}, "split": "test", "bandwidth_cost": 0.5},
     {"task_source": "environment", "shared_ledger": True, "episodes_per_trial": 1},
+    {"absent_roles": {"state_modeling"}},
 ]
 
 
@@ -51,6 +52,9 @@ def test_every_scenario_passes(id, horizon):
 def test_it_passes_under_options(id, options):
     results = check_env(id, horizon=4, **options)
     assert sum(result == "passed" for result in results.values()) >= len(CHECKS) - 2
+    if options == {"absent_roles": {"state_modeling"}}:
+        assert results["feedback_by_steps"] == "skipped: no role that sees the reward is present"
+        assert results["feedback_by_episodes"] == results["feedback_by_steps"]
 
 
 def nominal_at_first(task, changed):

@@ -71,6 +71,9 @@ TEAM_ONLY = frozenset(
     {"observability", "bandwidth_cost", "absent_roles", "muted_roles", "task_source", "shared_ledger"}
 )
 TWIN_ONLY = frozenset({"reveal_task"})
+# Of the batches that module `controls` makes, and of no other environment.
+TEAM_CONTROLS = frozenset({"fixed_trust", "fixed_rate", "belief_size"})
+TWIN_CONTROLS = frozenset({"handicap", "scratchpad"})
 
 
 def make_options(scenario: Scenario, given: dict[str, Any], *, team: bool) -> Options:
@@ -85,6 +88,12 @@ def make_options(scenario: Scenario, given: dict[str, Any], *, team: bool) -> Op
             if name in TEAM_ONLY | TWIN_ONLY:
                 kind = "the single-agent twin" if team else "the five-role team"
                 raise ValueError(f"option {name!r} belongs to {kind}, not to this environment")
+            if name in TEAM_CONTROLS | TWIN_CONTROLS:
+                maker = "team_vector_env" if name in TEAM_CONTROLS else "twin_vector_env"
+                raise ValueError(
+                    f"{scenario.id}: option {name!r} belongs to the batches of ma_ssm_env.controls.{maker}, "
+                    "not to this environment"
+                )
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(names))} is expected"
             raise ValueError(f"{scenario.id}: unknown option {name!r}; {hint}")

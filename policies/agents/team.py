@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ma_ssm_env.options import make_options
+from ma_ssm_env.options import TEAM_CONTROLS, make_options
 from ma_ssm_env.roles import ACTING_ROLES, BELIEF_SIZE, ROLES
 from ma_ssm_env.scenarios import find_scenario
 from policies.agents.adaptation import AdaptationAgent
@@ -20,7 +20,6 @@ from policies.maml import MamlConfig, maml_ppo
 from policies.team import NetworkConfig
 
 Agent = MetaLearningAgent | AdaptationAgent | StateModelingAgent | EnvironmentAgent | CoordinatorAgent
-_CONTROLS = ("fixed_trust", "fixed_rate", "belief_size")  # of `ma_ssm_env.controls`, no options of scenarios
 
 
 def by_role(agents: Iterable[Agent]) -> dict[str, Agent]:
@@ -79,7 +78,7 @@ def training_config(
         network = dataclasses.replace(network, proposer_width=environment.width)
         run["curriculum"] = environment.curriculum
     options = _options(agents)
-    plain = {name: value for name, value in options.items() if name not in _CONTROLS}
+    plain = {name: value for name, value in options.items() if name not in TEAM_CONTROLS}
     make_options(find_scenario(scenario), plain, team=True)  # refuses what the environment would refuse later
     return TrainConfig(
         scenario=find_scenario(scenario).id,
@@ -111,7 +110,7 @@ def maml_config(agent: MetaLearningAgent, training: TrainConfig) -> MamlConfig:
         )
     options = make_options(
         find_scenario(training.scenario),
-        {name: value for name, value in training.options.items() if name not in _CONTROLS},
+        {name: value for name, value in training.options.items() if name not in TEAM_CONTROLS},
         team=True,
     )
     length = options.horizon * options.episodes_per_trial

@@ -1,13 +1,15 @@
 """Scenarios and options: what is refused, and what the message names."""
 
 import dataclasses
+import inspect
 import json
 
 import numpy as np
 import pytest
 
 from ma_ssm_env import ROLES, SCENARIOS, parallel_env, single_agent_env, vector_env
-from ma_ssm_env.options import Options
+from ma_ssm_env.controls import team_vector_env, twin_vector_env
+from ma_ssm_env.options import TEAM_CONTROLS, TWIN_CONTROLS, Options
 from ma_ssm_env.plain_state import to_plain
 from ma_ssm_env.scenarios import find_scenario
 
@@ -67,6 +69,19 @@ def test_unknown_options_name_the_nearest(make, name, near):
         ValueError, match=rf"HalfCheetahVel-v0: unknown option '{name}'; did you mean '{near}'\?"
     ):
         make("HalfCheetahVel-v0", **{name: 1})
+
+
+@pytest.mark.parametrize(
+    ("maker", "names"), [(team_vector_env, TEAM_CONTROLS), (twin_vector_env, TWIN_CONTROLS)]
+)
+def test_options_of_controls_name_who_takes_them(make, maker, names):
+    own = inspect.signature(maker).parameters.values()
+    assert names == {p.name for p in own if p.kind is p.KEYWORD_ONLY}
+    for name in names:
+        with pytest.raises(
+            ValueError, match=rf"'{name}' belongs to .*controls\.{maker.__name__}, not to this"
+        ):
+            make("PointDir-v0", **{name: 1})
 
 
 def test_far_options_name_all(make):

@@ -7,6 +7,7 @@ Observation: header, positions, velocities, last torque, last reward, and the ac
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from functools import cached_property, partial
 from typing import Any
 
@@ -253,12 +254,15 @@ class SingleAgentEnv(gym.Env[Float, Float]):
             "options": options,
             "state": self.clone_state(),
             "spec": self.spec,
+            # We draw nothing from it, but Gymnasium's wrappers do; a copy draws for itself.
+            "np_random": deepcopy((self._np_random, self._np_random_seed)),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         type(self).__init__(self, state["scenario"], **state["options"])
         self.restore_state(state["state"])
         self.spec = state["spec"]
+        self._np_random, self._np_random_seed = state["np_random"]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SingleAgentEnv:
         copy = type(self).__new__(type(self))
@@ -307,6 +311,8 @@ class SingleAgentVectorEnv(gym.vector.VectorEnv[Float, Float, NDArray[Any]]):
     ) -> tuple[Float, dict[str, Any]]:
         """Begin the next trial of every world; world i is seeded with `seed + i` (or `seed[i]`)."""
         self.game.reset(seed, options)
+        if seed is not None:  # of what Gymnasium's wrappers draw; the worlds have streams of their own
+            super().reset(seed=checked_seed(seed[0] if isinstance(seed, Sequence) else seed))
         self._started = True
         return self.game.observe(), {}
 

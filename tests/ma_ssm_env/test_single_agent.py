@@ -91,6 +91,30 @@ def test_copies_know_where_they_come_from():
     assert pickle.loads(pickle.dumps(env)).spec == copy.deepcopy(env).spec == env.spec is not None
 
 
+def test_copies_go_on_with_what_gymnasiums_wrappers_draw():
+    env = gym.wrappers.StickyAction(single_agent_env("PointDir-v0"), 0.5)
+    env.reset(seed=3)
+    env.step(np.ones(2, np.float32))
+    copies = [copy.deepcopy(env), pickle.loads(pickle.dumps(env))]
+    assert [other.np_random_seed for other in copies] == [3, 3]
+    for step in range(20):
+        action = np.full(2, np.sin(step), np.float32)
+        reward = env.step(action)[1]
+        assert [other.step(action)[1] for other in copies] == [reward, reward]
+
+
+def test_a_seed_seeds_what_gymnasium_draws_for_a_batch_too():
+    drawn = []
+    for seed in (5, np.int64(5), [5, 9]):
+        env = single_agent_env("PointDir-v0", 2)
+        env.reset(seed=seed)
+        assert env.np_random_seed == 5
+        drawn.append(env.np_random.random())
+        env.reset()
+        assert env.np_random_seed == 5
+    assert len(set(drawn)) == 1
+
+
 def test_what_the_twin_sees():
     env = single_agent_env("HalfCheetahVel-v0", reveal_task=True)
     header = ["episode_start", "time_left", "episode_index"]

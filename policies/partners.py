@@ -6,6 +6,7 @@ scripted function, one of our networks. Its memory begins anew in the worlds who
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,22 +104,22 @@ def _renewed(memory: Any, fresh: Any, more: Any, starts: NDArray[np.bool_]) -> A
 
 
 def _stored(memory: Any) -> Any:
-    """Memory in containers, arrays and numbers."""
+    """A copy of memory, in containers, arrays and numbers."""
     if isinstance(memory, Tensor):
         return {_TENSOR: memory.detach().cpu().numpy().copy()}
     if isinstance(memory, dict):
         return {name: _stored(item) for name, item in memory.items()}
     if type(memory) in (list, tuple):
         return type(memory)(_stored(item) for item in memory)
-    return memory
+    return copy.deepcopy(memory)  # policies may write into their memory
 
 
 def _read(memory: Any) -> Any:
-    """What `_stored` was given."""
+    """A copy of what `_stored` was given."""
     if isinstance(memory, dict):
         if memory.keys() == {_TENSOR}:
             return torch.from_numpy(memory[_TENSOR].copy())
         return {name: _read(item) for name, item in memory.items()}
     if type(memory) in (list, tuple):
         return type(memory)(_read(item) for item in memory)
-    return memory
+    return copy.deepcopy(memory)

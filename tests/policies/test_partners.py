@@ -225,6 +225,27 @@ def test_a_run_with_partners_goes_on_exactly(tmp_path: Path) -> None:
     assert "collector/game/partners/adaptation_0/memory/a torch tensor" in states[0][0]
 
 
+def test_a_cloned_state_is_not_changed_by_a_partner_that_writes_into_its_memory() -> None:
+    class InPlace(_Counting):
+        def act(self, observations: Any, memory: Any, rng: np.random.Generator) -> Any:
+            actions, counts = super().act(observations, memory["steps"], rng)
+            memory["steps"][:] = counts
+            return actions, memory
+
+        def initial_memory(self, batch: int) -> Any:
+            return {"steps": super().initial_memory(batch)}
+
+    run = Training(_config(), {"coordinator": InPlace(3)})
+    run.iterate()
+    state = run.clone_state()
+    ends = []
+    for _ in range(2):
+        run.iterate()
+        ends.append([value.clone() for value in run.network.state_dict().values()])
+        run.restore_state(state)
+    assert all(torch.equal(first, second) for first, second in zip(*ends, strict=True))
+
+
 def test_a_checkpoint_of_a_mixed_team_holds_those_who_learned(tmp_path: Path) -> None:
     trained = train(_config(steps=80), partners={"coordinator": neutral_policy(3)})
     checkpoint.save(tmp_path, trained.network, trained.config, trained.steps)

@@ -174,8 +174,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bar.update(run.steps - bar.n)
             bar.set_postfix({name: f"{metrics[name]:.1f}" for name in ("before", "after")})
             if run.iteration % command.save_every == 0 or run.steps >= run.config.steps:
-                run.save(command.out)
+                # The state last: a run that is cut between the two takes up the older state, and writes both.
                 checkpoint.save(command.out, run.network, run.config.as_training, run.steps)
+                run.save(command.out)
     print(f"prior in {command.out}; judge it with: python -m policies.maml.curves {command.out}")
     return 0
 

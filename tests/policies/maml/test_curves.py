@@ -259,6 +259,28 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_again(
     assert [line["steps"] for line in lines] == [144, 288]
 
 
+def test_a_run_that_was_cut_while_it_stored_its_end_has_a_checkpoint_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_after(store: Any) -> Any:
+        def stored(first: Any, *others: Any) -> None:
+            store(first, *others)
+            if 288 in (getattr(first, "steps", None), *others[2:]):
+                raise KeyboardInterrupt
+
+        return stored
+
+    arguments = ["--out", str(tmp_path), *TINY]
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", cut_after(checkpoint.save))  # folder, network, config, steps
+        patch.setattr(MetaTraining, "save", cut_after(MetaTraining.save))
+        with pytest.raises(KeyboardInterrupt):
+            main(arguments)
+    assert main(arguments) == 0
+    assert checkpoint.load(tmp_path)[2] == load(tmp_path).steps == 288
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
+
+
 @pytest.mark.parametrize("damage", ["cut", "text", "strange"])
 def test_a_damaged_state_is_named(damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--out", str(tmp_path), *TINY]) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -82,6 +83,25 @@ TUNED: dict[str, dict[str, Any]] = {"PointDir-v0": _SHORT_EPISODES, "PointGoal-v
 def tuned(scenario: str, **changes: Any) -> PpoConfig:
     """The learner's settings for a scenario: defaults, its tuned exceptions, then `changes`."""
     return PpoConfig(**{**TUNED.get(scenario, {}), **changes})
+
+
+def ppo_changes(pairs: Sequence[str]) -> dict[str, Any]:
+    """Changes to the learner's settings from a command line, `--ppo learning_rate=3e-4 epochs=3`.
+
+    Raises:
+        ValueError: the message names the pair and what is expected.
+    """
+    types = {name: type(value) for name, value in dataclasses.asdict(PpoConfig()).items()}
+    changes = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        if name not in types:
+            raise ValueError(f"--ppo {pair}: unknown setting {name!r}; one of {', '.join(types)} is expected")
+        try:
+            changes[name] = types[name](value)
+        except ValueError:
+            raise ValueError(f"--ppo {pair}: {value!r} is not a value for {name}") from None
+    return changes
 
 
 def to_json(config: TrainConfig) -> dict[str, Any]:

@@ -8,7 +8,6 @@ It reads top to bottom: the loop, what it leaves, the command line.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import sys
@@ -29,10 +28,10 @@ from ma_ssm_env.options import make_options
 from ma_ssm_env.scenarios import find_scenario
 from ma_ssm_env.whole_file import replace_file
 from policies import checkpoint, run_folder, tensor_store, tensorboard, training_state
-from policies.config import TrainConfig, tuned
+from policies.config import TrainConfig, ppo_changes, tuned
 from policies.cores import CoreConfig, CoreKind
 from policies.game import AGENT
-from policies.ppo import Communication, PpoConfig
+from policies.ppo import Communication
 from policies.role_network import NetworkPolicy
 from policies.team import NetworkConfig, TeamNetwork
 from policies.training import Training
@@ -214,7 +213,7 @@ def configuration(command: Command) -> TrainConfig:
             forecast_horizon=command.forecast_horizon,
             infer_task=command.infer_task,
         ),
-        ppo=tuned(command.scenario, **_changes(command.ppo)),
+        ppo=tuned(command.scenario, **ppo_changes(command.ppo)),
         options=options,
     )
 
@@ -237,20 +236,6 @@ def _role_cores(command: Command) -> dict[str, CoreConfig]:
                 f"--role-cores {given}: --absent-roles leaves {role} out; name it in one of them"
             )
     return cores
-
-
-def _changes(pairs: Sequence[str]) -> dict[str, Any]:
-    types = {name: type(value) for name, value in dataclasses.asdict(PpoConfig()).items()}
-    changes = {}
-    for pair in pairs:
-        name, _, value = pair.partition("=")
-        if name not in types:
-            raise ValueError(f"--ppo {pair}: unknown setting {name!r}; one of {', '.join(types)} is expected")
-        try:
-            changes[name] = types[name](value)
-        except ValueError:
-            raise ValueError(f"--ppo {pair}: {value!r} is not a value for {name}") from None
-    return changes
 
 
 def _metrics_line(steps: int, metrics: Mapping[str, float]) -> str:

@@ -8,7 +8,6 @@ The same command on the same folder goes on where an interrupted run stopped.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from collections.abc import Sequence
@@ -23,12 +22,13 @@ from tqdm import tqdm
 from ma_ssm_env.commands import exit_with
 from ma_ssm_env.options import make_options
 from ma_ssm_env.scenarios import find_scenario
+from ma_ssm_env.whole_file import replace_file
 from policies import checkpoint, run_folder
-from policies.cores import CoreConfig
+from policies.config import ppo_changes
+from policies.cores import CoreConfig, CoreKind
 from policies.maml.inner import InnerConfig
 from policies.maml.outer import OuterConfig
 from policies.maml.train import STATE, MamlConfig, MetaTraining, maml_ppo
-from policies.ppo import PpoConfig
 from policies.role_network import HeadConfig
 from policies.team import NetworkConfig
 
@@ -62,7 +62,7 @@ class Command:
     out: Path
     scenario: str = MamlConfig.scenario
     team: bool = False
-    core: Literal["mlp", "gru", "s5"] = "mlp"
+    core: CoreKind = "mlp"
     width: int = 64
     log_std: float = HeadConfig.log_std
     steps: int = MamlConfig.steps
@@ -122,23 +122,9 @@ def configuration(command: Command) -> MamlConfig:
             # As loud as the others: inner steps learn from what their noise does.
             modulator_head=HeadConfig(log_std=command.log_std),
         ),
-        ppo=maml_ppo(worlds, length, command.inner.steps, **_changes(command.ppo)),
+        ppo=maml_ppo(worlds, length, command.inner.steps, **ppo_changes(command.ppo)),
         options=options,
     )
-
-
-def _changes(pairs: Sequence[str]) -> dict[str, Any]:
-    types = {name: type(value) for name, value in dataclasses.asdict(PpoConfig()).items()}
-    changes = {}
-    for pair in pairs:
-        name, _, value = pair.partition("=")
-        if name not in types:
-            raise ValueError(f"--ppo {pair}: unknown setting {name!r}; one of {', '.join(types)} is expected")
-        try:
-            changes[name] = types[name](value)
-        except ValueError:
-            raise ValueError(f"--ppo {pair}: {value!r} is not a value for {name}") from None
-    return changes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -191,9 +177,7 @@ def _keep_lines(path: Path, count: int) -> None:
     # Iterations after the saved state are done again, so their lines go.
     if path.exists():
         lines = path.read_text().splitlines(keepends=True)[:count]
-        beside = path.with_name(f".{path.name}.tmp")
-        beside.write_text("".join(lines))
-        beside.replace(path)
+        replace_file(path, "".join(lines))
 
 
 if __name__ == "__main__":

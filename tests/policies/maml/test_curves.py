@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from ma_ssm_env.evaluation import EVALUATION_SEED, evaluate
 from policies import checkpoint
-from policies.cores import CoreConfig
+from policies.cores import CORES, CoreConfig
 from policies.game import Game
 from policies.maml import InnerConfig, MamlConfig, MetaTraining, curves, maml_ppo
 from policies.maml.__main__ import Command, configuration, main
@@ -295,6 +295,12 @@ def test_a_damaged_state_is_named(damage: str, tmp_path: Path, capsys: pytest.Ca
         said = capsys.readouterr().err
         assert f"{path}: damaged, or not a state of meta-training (" in said
         assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_every_core_can_be_meta_trained(core: str, tmp_path: Path) -> None:
+    assert main(["--out", str(tmp_path), *TINY, "--core", core]) == 0
+    assert load(tmp_path).config.network.core.kind == core
 
 
 def test_zero_inner_steps_get_ppos_own_settings() -> None:

@@ -152,6 +152,11 @@ class MetaTraining:
             )
         if config.outer.algorithm == "reptile" and config.inner.steps == 0:
             raise ValueError("reptile with 0 inner steps: there is nothing to move towards; take 1 or more")
+        if config.outer.algorithm == "reptile" and config.inner.learned_rates:
+            raise ValueError(
+                "learned_rates=True with reptile: it has no outer loss to learn them from; set "
+                "learned_rates=False"
+            )
         self.generator = torch.Generator().manual_seed(config.seed)
         self.rng = np.random.default_rng([config.seed, 6])
         self.network = TeamNetwork(game, config.network, False, self.generator)

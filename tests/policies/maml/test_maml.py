@@ -503,6 +503,8 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         MetaTraining(MamlConfig(tasks=N, trials=5, options=PLAY, ppo=maml_ppo(12, 12, 1)))
     with pytest.raises(ValueError, match="fitted linear baseline and no critic"):
         MetaTraining(MamlConfig(tasks=N, trials=M, options=PLAY, ppo=maml_ppo(12, 12, 1, value=0.5)))
+    with pytest.raises(ValueError, match="learned_rates=True with reptile: it has no outer loss"):
+        MetaTraining(_config(inner=InnerConfig(learned_rates=True), outer=OuterConfig(algorithm="reptile")))
     with pytest.raises(ValueError, match="nothing to move towards"):
         MetaTraining(_config(inner=InnerConfig(steps=0), outer=OuterConfig(algorithm="reptile")))
     for algorithm in ("maml", "reptile"):

@@ -98,6 +98,8 @@ class Training:
     def iterate(self) -> dict[str, float]:
         """One rollout and what is learned from it; returns its metrics.
 
+        Past the budget the learning rate stays what it is at its end.
+
         Raises:
             FloatingPointError: the loss is not finite; the run cannot go on from here.
         """
@@ -105,7 +107,7 @@ class Training:
         began = time.process_time()
         rollout = self._collector.collect(config.ppo.rollout, config.ppo.segment)
         collected = time.process_time()
-        metrics = self._learner.learn(rollout, self.steps / config.steps)
+        metrics = self._learner.learn(rollout, spent(self.steps, config.steps))
         if self._proposer is not None:
             metrics |= self._proposer.learn()
         self.steps += config.ppo.num_worlds * config.ppo.rollout
@@ -146,6 +148,11 @@ class Training:
         self._collector.restore_state(state["collector"])
         self.steps = state["steps"]
         self.history = [dict(entry) for entry in state["history"]]
+
+
+def spent(steps: int, budget: int) -> float:
+    """Share of a budget of control steps that `steps` are, at most 1; 1 of an empty one."""
+    return min(1.0, steps / budget) if budget else 1.0
 
 
 def _check_listeners(network: TeamNetwork) -> None:

@@ -32,6 +32,7 @@ from policies.ranges import check_count
 from policies.rollout import Collector
 from policies.run_folder import META_STATE
 from policies.team import NetworkConfig, TeamNetwork
+from policies.training import spent
 
 STATE = META_STATE
 _OWN = ("tasks", "trials", "statistics")  # fields beside those of a plain training run
@@ -176,7 +177,7 @@ class MetaTraining:
         """
         config = self.config
         tasks = np.stack([self.scenario.variation.sample(self.rng, "train") for _ in range(config.tasks)])
-        progress = min(1.0, self.steps / config.steps)
+        progress = spent(self.steps, config.steps)
         began = time.process_time()
         metrics = (
             self._multi_task(tasks, progress) if config.inner.steps == 0 else self._meta(tasks, progress)

@@ -124,6 +124,14 @@ def test_the_rate_of_an_iteration_follows_from_what_is_spent() -> None:
     assert [entry["learning_rate"] for entry in history] == pytest.approx([first, (first + last) / 2])
 
 
+@pytest.mark.parametrize("steps", [0, 80])
+def test_past_the_budget_the_rate_stays_what_it_is_at_its_end(steps: int) -> None:
+    training = Training(_config(steps=steps))
+    rates = [training.iterate()["learning_rate"] for _ in range(3)]
+    first, last = SMALL.learning_rate, SMALL.learning_rate * SMALL.final_learning_rate
+    assert rates == pytest.approx([first if steps else last, last, last])
+
+
 def test_worlds_follow_from_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     seeds: list[int] = []
     reset = Game.reset

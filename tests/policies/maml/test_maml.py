@@ -424,6 +424,7 @@ def test_the_outer_rate_follows_from_what_is_spent() -> None:
     first, last = ppo.learning_rate, ppo.learning_rate * ppo.final_learning_rate
     rates = [run.iterate()["learning_rate"] for _ in range(3)]
     assert rates == pytest.approx([first, (first + last) / 2, last])
+    assert MetaTraining(_config(steps=0)).iterate()["learning_rate"] == pytest.approx(last)
 
 
 def test_learned_rates_are_learned() -> None:

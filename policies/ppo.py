@@ -103,6 +103,11 @@ class PpoConfig:
                 f"minibatches={self.minibatches} does not divide the {sequences} segments of a rollout "
                 f"({self.num_worlds} worlds x {self.rollout // self.segment})"
             )
+        if self.num_worlds * self.rollout == self.minibatches:
+            raise ValueError(
+                f"minibatches={self.minibatches} of the {self.minibatches} steps of a rollout: the advantage "
+                "of a single step has no deviation; take fewer"
+            )
 
 
 class Ppo:

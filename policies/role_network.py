@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from policies.cores import Core, CoreConfig, make_core
 from policies.forecast import forecast_targets, sensor_columns
 from policies.normaliser import Normaliser
+from policies.ranges import check_number
 
 _LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -31,6 +32,10 @@ class HeadConfig:
     gain: float = 0.01
     log_std: float = -1.0
     squash: bool = False
+
+    def __post_init__(self) -> None:
+        check_number(self, "gain", least=0.0)
+        check_number(self, "log_std")
 
 
 class RoleNetwork(nn.Module):

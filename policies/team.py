@@ -20,6 +20,7 @@ from policies.forecast import MAX_HORIZON
 from policies.game import AGENT, Game
 from policies.normaliser import Normaliser
 from policies.parameter_sharing import SharedActor
+from policies.ranges import check_count
 from policies.role_network import HeadConfig, RoleNetwork, linear
 from policies.task_inference import TASK, told, told_size
 
@@ -65,8 +66,8 @@ class NetworkConfig:
     proposer_width: int = 64
 
     def __post_init__(self) -> None:
-        if not 0 <= self.forecast_horizon <= MAX_HORIZON:
-            raise ValueError(f"forecast_horizon={self.forecast_horizon}: 0 to {MAX_HORIZON} is expected")
+        check_count(self, "critic_width", "proposer_width", least=1)
+        check_count(self, "forecast_horizon", least=0, most=MAX_HORIZON)
         if self.infer_task and not self.privileged_critic:
             raise ValueError(
                 "infer_task=True with privileged_critic=False: the task is read from the state that the "

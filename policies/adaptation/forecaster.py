@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from policies.game import Game
+from policies.ranges import check_count, check_number
 from policies.role_network import RoleNetwork, linear
 from policies.team import TeamNetwork
 
@@ -76,8 +77,8 @@ class ForecastConfig:
     """How a forecaster is fitted.
 
     Attributes:
-        worlds: worlds that are played.
-        steps: control steps of each.
+        worlds: worlds that are played; at least 2, as some are kept.
+        steps: control steps of each; at least 2, as changes are forecast.
         hidden: width of the hidden layer.
         epochs: passes over the data.
         batch: steps in a minibatch.
@@ -90,6 +91,12 @@ class ForecastConfig:
     epochs: int = 10
     batch: int = 512
     learning_rate: float = 2e-3
+
+    def __post_init__(self) -> None:
+        check_count(self, "worlds", "steps", least=2)
+        check_count(self, "hidden", "batch", least=1)
+        check_count(self, "epochs", least=0)
+        check_number(self, "learning_rate", least=0.0, above=True)
 
 
 def fit_forecaster(
@@ -110,7 +117,12 @@ def fit_forecaster(
         options: of the environment.
         seed: of the worlds and the sampling.
         config: sizes.
+
+    Raises:
+        ValueError: a role that the network has no actor for, or that senses nothing to forecast.
     """
+    if role not in network.roles:
+        raise ValueError(f"role {role!r} forecasts: one of {', '.join(network.roles)} is expected")
     config = config or ForecastConfig()
     generator = torch.Generator().manual_seed(seed)
     game = Game(scenario, config.worlds, role != "agent", options)

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from policies import ssm
+from policies.ranges import check_count, check_number
 
 __all__ = [
     "BRANCH_SCALE",
@@ -98,16 +99,15 @@ class CoreConfig:
             raise ValueError(f"gain={self.gain!r}: one of {', '.join(ssm.GAINS)} is expected")
         if self.poles not in ("real", "complex"):
             raise ValueError(f"{self.poles!r}: unknown poles; valid: complex, real")
-        least = {"width": 1, "layers": 1, "state_size": 1, "expansion": 1, "channel_states": 1, "heads": 1}
-        for name, low in {**least, "window": 2}.items():
-            if getattr(self, name) < low:
-                raise ValueError(f"{name}={getattr(self, name)}: at least {low} is expected")
+        check_count(self, "width", "layers", "state_size", "expansion", "channel_states", "heads", least=1)
+        check_count(self, "window", least=2)
+        check_number(self, "min_step", "max_step", least=0.0, above=True)
         if self.kind == "s5" and self.poles == "complex" and self.state_size % 2:
             raise ValueError(
                 f"state_size={self.state_size}: complex poles come in pairs; give an even number"
             )
-        if not 0 < self.min_step <= self.max_step:
-            raise ValueError(f"steps must satisfy 0 < min <= max, not {self.min_step}, {self.max_step}")
+        if self.min_step > self.max_step:
+            raise ValueError(f"steps must satisfy min <= max, not {self.min_step}, {self.max_step}")
 
 
 class Core(nn.Module, ABC):

@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad
 from torch.nn import functional
 
+from policies.ranges import check_count, check_number
+
 Pair = tuple[Tensor, Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -50,8 +52,10 @@ class SupervisedConfig:
     def __post_init__(self) -> None:
         if self.algorithm not in ("maml", "fomaml", "reptile"):
             raise ValueError(f"algorithm={self.algorithm!r}: 'maml', 'fomaml' or 'reptile' is expected")
-        if self.inner_steps < 1:
-            raise ValueError(f"inner_steps={self.inner_steps}: at least 1 is expected")
+        check_count(self, "inner_steps", "tasks", least=1)
+        check_count(self, "iterations", least=0)  # with none the model stays as it was made
+        check_number(self, "inner_rate", least=0.0)
+        check_number(self, "learning_rate", least=0.0, above=True)
         if self.learned_rates and self.algorithm == "reptile":
             raise ValueError("learned_rates with reptile: it has no query loss to learn them from")
 

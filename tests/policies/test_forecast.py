@@ -159,7 +159,7 @@ def test_learning_beats_persistence_on_what_was_not_seen_before() -> None:
 
 
 def test_forecasts_without_sensors_or_out_of_range_are_refused() -> None:
-    with pytest.raises(ValueError, match="forecast_horizon=11: 0 to 10 is expected"):
+    with pytest.raises(ValueError, match="forecast_horizon=11: a whole number, 0 to 10 is expected"):
         NetworkConfig(forecast_horizon=11)
     with pytest.raises(ValueError, match="forecast_horizon=4: the role has no sensors to forecast"):
         _learner(options={"hide_velocities": True})

@@ -251,7 +251,7 @@ def test_a_command_line_becomes_a_configuration(tmp_path: Path) -> None:
             "all of them are partners or absent (learning: state_modeling); take communication='reinforced'",
         ),
         (["--team", "--shared", "--role-cores", "adaptation=mlp"], "role_cores must be empty"),
-        (["--width", "0"], "width=0: at least 1 is expected"),
+        (["--width", "0"], "CoreConfig: width=0: a whole number, 1 or more, is expected"),
         (["--team", "--muted-roles", "referee"], "option muted_roles: unknown role 'referee'"),
         (["--muted-roles", "adaptation"], "option 'muted_roles' belongs to the five-role team"),
         (["--absent-roles", "adaptation"], "option 'absent_roles' belongs to the five-role team"),

@@ -410,6 +410,8 @@ def test_sound_trials_may_be_those_of_another_scenario() -> None:
     small = ForecastConfig(worlds=4, steps=12, hidden=4, epochs=1)
     forecaster = fit_forecaster(network, AGENT, "HalfCheetah-v0", {"horizon": 10}, config=small)
     assert 0.0 < forecaster.nominal < 10.0
+    with pytest.raises(ValueError, match="role 'state_modeling' forecasts: one of agent is expected"):
+        fit_forecaster(network, "state_modeling", "HalfCheetah-v0", {"horizon": 10}, config=small)
 
 
 def test_the_sender_of_a_team_is_forecast_too() -> None:

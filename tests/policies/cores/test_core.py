@@ -343,11 +343,11 @@ def test_unknown_kind_is_named_with_the_valid_ones() -> None:
     [
         ({"initialisation": "random"}, "'random': unknown initialisation; valid: hippo, ring"),
         ({"poles": "imaginary"}, "'imaginary': unknown poles"),
-        ({"width": 0}, "width=0: at least 1"),
-        ({"window": 1}, "window=1: at least 2"),
+        ({"width": 0}, "CoreConfig: width=0: a whole number, 1 or more,"),
+        ({"window": 1}, "window=1: a whole number, 2 or more,"),
         ({"poles": "complex", "state_size": 7}, "state_size=7: complex poles come in pairs"),
-        ({"min_step": 0.0}, "0 < min <= max"),
-        ({"min_step": 3.0}, "0 < min <= max"),
+        ({"min_step": 0.0}, "min_step=0.0: a number above 0.0"),
+        ({"min_step": 3.0}, "steps must satisfy min <= max, not 3.0, 2.0"),
         ({"gain": "loud"}, "gain='loud': one of peak, variance is expected"),
     ],
 )

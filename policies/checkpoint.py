@@ -50,6 +50,10 @@ def load(directory: str | os.PathLike[str]) -> tuple[TeamNetwork, TrainConfig, i
     folder = Path(directory)
     path = folder / FILE if folder.is_dir() else folder
     weights, description = tensor_store.read(path, "checkpoint", FORMAT, ("config", "steps", "fields"))
+    for name, kind in (("steps", int), ("fields", dict), ("action_fields", dict)):
+        value = description.get(name, kind())  # older checkpoints have no action fields
+        if not isinstance(value, kind):
+            raise CheckpointError(f"{path}: {name}={value!r:.80}: not what this code writes")
     try:
         config = from_json(description["config"])
         game = Game(config.scenario, 1, config.team, config.options, others=config.partners)
@@ -62,7 +66,7 @@ def load(directory: str | os.PathLike[str]) -> tuple[TeamNetwork, TrainConfig, i
             raise CheckpointError(
                 f"{path}: {role} was trained on observations {fields}; {config.scenario} now gives {now}"
             )
-    for role, fields in description.get("action_fields", {}).items():  # older checkpoints have none
+    for role, fields in description.get("action_fields", {}).items():
         now = _layout(game.action_fields[role]) if role in game.roles else None
         if fields != now:
             raise CheckpointError(
@@ -72,7 +76,7 @@ def load(directory: str | os.PathLike[str]) -> tuple[TeamNetwork, TrainConfig, i
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(f"{path}: its weights do not fit its configuration: {error}") from None
-    return network, config, int(description["steps"])
+    return network, config, description["steps"]
 
 
 def require_whole(path: str | os.PathLike[str], config: TrainConfig) -> None:

@@ -58,7 +58,8 @@ def read(
         expected: names that the description must have.
 
     Raises:
-        StoreError: nothing there, another format, something missing, or a digest that does not fit.
+        StoreError: nothing there, another format, something missing or of another kind, or a digest that does
+            not fit.
     """
     try:
         description = json.loads(path.read_text())
@@ -73,12 +74,15 @@ def read(
     missing = [name for name in (*expected, "weights") if name not in description]
     if missing:
         raise StoreError(f"{path}: not a {what}: without {', '.join(missing)}")
-    weights_path = path.parent / description["weights"]["file"]
+    weights = description["weights"]
+    if not isinstance(weights, dict) or not all(isinstance(weights.get(k), str) for k in ("file", "sha256")):
+        raise StoreError(f"{path}: weights={weights!r:.80}: their file and its sha256 are expected")
+    weights_path = path.parent / weights["file"]
     try:
         content = weights_path.read_bytes()
     except FileNotFoundError:
         raise StoreError(f"{weights_path}: missing; {path} names it") from None
-    if hashlib.sha256(content).hexdigest() != description["weights"]["sha256"]:
+    if hashlib.sha256(content).hexdigest() != weights["sha256"]:
         raise StoreError(f"{weights_path}: its digest is not the one in {path}; the file was changed")
     return load_tensors(content), description
 

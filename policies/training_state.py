@@ -55,7 +55,7 @@ def resume(directory: str | os.PathLike[str], training: Training) -> bool:
 
     Raises:
         ConfigurationError: that state is of another configuration; nothing has changed then.
-        StoreError: it is damaged, or of another format.
+        StoreError: it is damaged, or of another format; `training` may have been taken up by half.
     """
     path = Path(directory) / FILE
     if not path.exists():
@@ -69,7 +69,10 @@ def resume(directory: str | os.PathLike[str], training: Training) -> bool:
     if different:
         raise ConfigurationError(f"{path} is of a run with another configuration: {'; '.join(different)}")
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-    training.restore_state(from_plain(arrays, description["state"]))
+    try:
+        training.restore_state(from_plain(arrays, description["state"]))
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise StoreError(f"{path}: damaged, or not of this code: {error!r:.200}") from error
     return True
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,25 @@ def test_a_checkpoint_that_lacks_something_is_refused(tmp_path: Path, name: str)
     del description[name]
     (tmp_path / FILE).write_text(json.dumps(description))
     with pytest.raises(CheckpointError, match=f"{FILE}: not a checkpoint.*{name}"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("weights", None),
+        ("weights", {"file": "weights.safetensors"}),
+        ("weights", {"file": 3, "sha256": ""}),
+        ("steps", "many"),
+        ("steps", None),
+        ("fields", []),
+        ("action_fields", None),
+    ],
+)
+def test_an_entry_of_another_kind_is_refused(tmp_path: Path, name: str, value: Any) -> None:
+    save(tmp_path, *_run(), 0)
+    _edit(tmp_path, **{name: value})
+    with pytest.raises(CheckpointError, match=rf"{FILE}: {name}={re.escape(repr(value))}: "):
         load(tmp_path)
 
 

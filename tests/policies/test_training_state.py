@@ -163,6 +163,13 @@ def test_another_configuration_is_refused_by_what_differs(tmp_path: Path) -> Non
 
 def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
     training_state.save(tmp_path, Training(_config()))
+    path = tmp_path / training_state.FILE
+    whole = json.loads(path.read_text())
+    for outline in (None, {}, {"dict": {}}):
+        path.write_text(json.dumps(whole | {"state": outline}))
+        with pytest.raises(StoreError, match=f"{path}: damaged, or not of this code: "):
+            training_state.resume(tmp_path, Training(_config()))
+    path.write_text(json.dumps(whole))
     (tensors,) = tmp_path.glob("training-*.safetensors")
     tensors.write_bytes(tensors.read_bytes()[:-1] + b"\x07")
     with pytest.raises(StoreError, match="its digest is not the one in"):

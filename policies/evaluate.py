@@ -49,9 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = evaluate(
             config.scenario,
             players(network, deterministic=not command.sampled),
-            split=command.split,
             trials=command.trials,
-            **config.options,
+            **{**config.options, "split": command.split},  # whatever split it was trained on
         )
     except ValueError as error:
         print(error, file=sys.stderr)

@@ -61,6 +61,18 @@ def test_the_options_of_the_run_are_played(tmp_path: Path, capsys: pytest.Captur
     assert len(found["returns"]) == 3
 
 
+def test_a_run_on_another_split_is_judged_on_the_one_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = []
+    for options in ({}, {"split": "validation"}):
+        _checkpoint(tmp_path, False, **options)
+        assert main([str(tmp_path), "--json", "--trials", "1"]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0] == found[1]
+    assert found[0]["split"] == "test"
+
+
 @pytest.mark.parametrize("team", [False, True])
 def test_people_get_sentences(tmp_path: Path, team: bool, capsys: pytest.CaptureFixture[str]) -> None:
     _checkpoint(tmp_path, team)

@@ -15,10 +15,10 @@ class Segments:
 
     Attributes:
         observations: role -> [L, N, O], normalised: the statistics stand still inside an iteration.
-        actions: role -> [L, N, A], as played.
-        noise: role -> action minus mean [L, N, A].
+        actions: role -> [L, N, A], as drawn, before the environment clips them.
+        noise: role -> the standard normal numbers behind them [L, N, A].
         log_probs: role -> log density of the action when it was drawn [L, N].
-        memories: role -> memory before each step [L, N, S]; learning reads the first.
+        memories: role (or "critic") -> memory before the first step [N, S].
         starts: 1 where a step is the first of a trial [L, N].
         states: what the critic reads beside features, normalised [L, N, S].
         advantages, returns, values: of each step, in scaled rewards [L, N].

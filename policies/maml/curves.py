@@ -38,7 +38,8 @@ class Point:
     """One point of an adaptation curve.
 
     Attributes:
-        episodes: inner episodes on each test task that adaptation used.
+        episodes: inner episodes on each test task that adaptation used, at their full length. A body that
+            falls plays more and shorter ones in the same steps.
         steps: control steps that they took, over all tasks.
         returns: plain task return afterwards, of each inner episode of a trial [N, K], mean over trials.
         sampled: the mean return of an inner episode [N] where the policy samples its actions.

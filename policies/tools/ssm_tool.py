@@ -208,8 +208,11 @@ class SSMTool:
     ) -> Forecaster:
         """The forecaster that is best on a fifth of the training data that it was not fitted to."""
         whole = [torch.from_numpy(x.astype(np.float32)) for x in data.training if len(x) > horizon]
-        if len(whole) >= 5:
-            cut = [0 if number % 5 == 4 else len(x) for number, x in enumerate(whole)]
+        # What is judged on: every fifth of the sequences that hold an origin, else the end of each.
+        judges = [len(x) - horizon >= self.lags for x in whole]
+        if sum(judges) >= 5:
+            fifth = [able and number % 5 == 0 for able, number in zip(judges, np.cumsum(judges), strict=True)]
+            cut = [0 if kept else len(x) for kept, x in zip(fifth, whole, strict=True)]
         else:
             cut = [max(horizon + 1, len(x) * 4 // 5) for x in whole]
         training = [x[:at] for x, at in zip(whole, cut, strict=True) if at]

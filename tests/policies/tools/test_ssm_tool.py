@@ -101,6 +101,14 @@ def test_what_is_fitted_to_is_counted_as_what_is_judged_on() -> None:
         FAST([*short, x], held_out=0.05)  # type: ignore[arg-type]
 
 
+def test_sequences_that_are_too_short_to_be_judged_on_choose_no_model() -> None:
+    """Every fifth is: judged on them alone, all models are equal, and persistence would be taken."""
+    rng = np.random.default_rng(0)
+    sequences = [rotation(rng, 5 if number % 5 == 4 else 60) for number in range(12)]
+    error = SSMTool(iterations=20)(sequences)["error"]
+    assert error["ssm"][0] < 0.6 * error["persistence"][0]
+
+
 def test_data_that_cannot_be_used_is_refused() -> None:
     line = [[0.1 * t] for t in range(300)]
     with pytest.raises(

@@ -53,7 +53,7 @@ class AdaptationConfig:
     """How a role adapts in a trial.
 
     Attributes:
-        adapts: parts of the layer that learn (`layer.py`).
+        adapts: parts of the layer that learn (`layer.py`); none: it acts as the network does.
         window: steps whose forecasts are looked at.
         every: control steps between gradient steps.
         rate: learning rate of a gradient step.
@@ -86,6 +86,11 @@ class AdaptationConfig:
         unknown = [part for part in self.adapts if part not in PARTS]
         if unknown:
             raise ValueError(f"adapts={unknown[0]!r}: of {', '.join(PARTS)} is expected")
+        if self.policy_rate and not self.adapts:
+            raise ValueError(
+                f"policy_rate={self.policy_rate} with adapts=(): nothing would learn; name a part of "
+                f"the layer, of {', '.join(PARTS)}, or set policy_rate=0"
+            )
         check_count(self, "window", least=2)
         check_count(self, "every", least=1)
         check_count(self, "cooldown", least=0)

@@ -379,6 +379,8 @@ def test_wrong_settings_are_refused() -> None:
         AdaptationConfig(adapts=("nerves",))
     with pytest.raises(ValueError, match="no policy gradient without exploration"):
         AdaptivePolicy(actor, _Oracle(actor), AdaptationConfig(policy_rate=0.1))
+    with pytest.raises(ValueError, match=r"policy_rate=0.1 with adapts=\(\): nothing would learn"):
+        AdaptationConfig(adapts=(), policy_rate=0.1)
     team = TeamNetwork(Game("PointDir-v0", 1, True, {}), NetworkConfig(), False, torch.Generator())
     sender = team.actor("state_modeling")
     with pytest.raises(ValueError, match="only the twin's agent"):

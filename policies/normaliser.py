@@ -77,6 +77,10 @@ class ReturnScale:
         self.running = torch.zeros(num_worlds, dtype=torch.float64)
         self.mean, self.var, self.count = 0.0, 1.0, 1e-4
 
+    def begin(self) -> None:
+        """The next rewards are of new trials in all worlds."""
+        self.running = torch.zeros_like(self.running)
+
     def update(self, rewards: Tensor, dones: Tensor, active: Tensor | None = None) -> None:
         """Take rewards [T, B] into the statistics; dones [T, B] end a trial after their step.
 

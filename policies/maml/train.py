@@ -190,6 +190,7 @@ class MetaTraining:
         collector = Collector(self.game, self.network, self._seed(), self.generator)
         rollout = collector.collect(self.config.ppo.rollout, self.config.ppo.segment)
         self.steps += rollout.rewards.numel()
+        self.ppo.return_scale.begin()  # a trial that a body's fall left cut does not go on here
         metrics = self.ppo.learn(rollout, progress)
         return {**metrics, "before": metrics["episode_return"], "after": metrics["episode_return"]}
 

@@ -323,6 +323,22 @@ def test_at_rate_zero_the_meta_gradient_is_that_of_ppo_to_the_bit() -> None:
 # -- variants -------------------------------------------------------------------------------------------
 
 
+def test_rewards_of_a_cut_trial_do_not_reach_the_scale_of_the_next() -> None:
+    options = {"horizon": 100, "episodes_per_trial": 1}
+    ppo = maml_ppo(N * M, 100, 0)
+    config = dataclasses.replace(
+        _config(scenario="Hopper-v0", inner=InnerConfig(steps=0), options=options), ppo=ppo
+    )
+    run = MetaTraining(config)
+    run.iterate()
+    scale = run.ppo.return_scale
+    assert scale.running.any(), "no body fell: nothing was cut"
+    twin = MetaTraining(config)
+    twin.iterate()
+    twin.ppo.return_scale.running.zero_()
+    assert run.iterate() | {"cpu_s": 0.0} == twin.iterate() | {"cpu_s": 0.0}
+
+
 def test_zero_inner_steps_are_plain_multi_task_ppo_to_the_bit() -> None:
     config = _config("s5", inner=InnerConfig(steps=0), seed=2)
     run = MetaTraining(config)

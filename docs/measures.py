@@ -4,8 +4,8 @@ A page holds `<!-- report:demo/stability -->` ... `<!-- /report -->`: the folder
 records are reported on (or several, as `demo+prices`), and the anchor of the section whose table is quoted.
 For the table of a module of `benchmarks.studies` it holds `<!-- study:curriculum -->` ... `<!-- /study -->`,
 and of some of its rows `<!-- study:maml/vel-maml,vel-multitask -->`. `<!-- tuning:SCENARIO -->` is for the
-searches on a scenario, `<!-- ladder:FOLDER -->` for a folder's runs by method and scenario, and
-`<!-- references: -->` for the reference values.
+searches on a scenario, `<!-- ladder:FOLDER -->` for a folder's runs by method and scenario,
+`<!-- modes:TEAM -->` for the modes of collaboration, and `<!-- references: -->` for the reference values.
 
 `python docs/measures.py --figures` also takes the figures of the pages anew, from the report in Chromium.
 """
@@ -38,6 +38,7 @@ from benchmarks.report.references import default_path, read_references
 from benchmarks.report.sections import SECTIONS
 from benchmarks.report.summary import summarise
 from benchmarks.runner.software import MIXED
+from benchmarks.studies import collaboration
 from benchmarks.tune.table import RESULTS, tuning_table
 
 PAGES = (
@@ -46,18 +47,20 @@ PAGES = (
     "curriculum.md",
     "maml.md",
     "adaptation.md",
+    "collaboration.md",
     "baselines.md",
     "../baselines/TUNING.md",
 )
 FIGURES = {"demo-learning.png": ("demo", "answer"), "demo-profiles.png": ("demo", "profiles")}
 _MARK = re.compile(r"<!-- report:([\w+]+)/([\w-]+) -->.*?<!-- /report -->", re.DOTALL)
 _STUDY = re.compile(r"<!-- study:(\w+)(?:/([\w,-]+))? -->.*?<!-- /study -->", re.DOTALL)
-_TABLE = re.compile(r"<!-- (tuning|ladder|references):([\w-]*) -->.*?<!-- /\1 -->", re.DOTALL)
+_TABLE = re.compile(r"<!-- (tuning|ladder|modes|references):([\w-]*) -->.*?<!-- /\1 -->", re.DOTALL)
 _MIXED = re.compile(rf"^{MIXED}.*$", re.MULTILINE)
 
 _TABLES: dict[str, Callable[[str], str]] = {
     "tuning": lambda scenario: tuning_table(ROOT / RESULTS / f"{scenario}.json"),
     "ladder": lambda folder: ladder_table(ROOT / "benchmarks" / "results" / folder),
+    "modes": lambda team: collaboration.table(ROOT / collaboration.RESULTS, collaboration.SCENARIO, team),
     "references": lambda _: reference_table(TABLE),
 }
 

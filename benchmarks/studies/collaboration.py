@@ -7,15 +7,13 @@ done again, what was cut off goes on. A run that diverges is told in `failed/` b
 go on, and the next call tries it again.
 
 `table` makes the table of the records alone, and says how many runs of a row failed; its intervals are
-Student's t over seeds. The first records do not hold their settings: the table takes one whose budget, agents
-and baseline are those asked for, and says so; `run` never takes one for done.
+Student's t over seeds.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -32,7 +30,7 @@ from benchmarks.records import Run
 from benchmarks.runner.software import host, versions, versions_note
 from benchmarks.stats import Interval, iqm_difference, iqm_interval
 from benchmarks.studies.command import ALLOW_MIXED, run_each
-from benchmarks.studies.settings import Settings, SettingsError, difference, is_done, plain, write
+from benchmarks.studies.settings import Settings, is_done, plain, write
 from benchmarks.studies.settings import read as read_record
 from benchmarks.workflows import MODES, CollaborativeLearning, Mode
 from benchmarks.workflows.baseline import METHOD, baseline_run
@@ -190,34 +188,12 @@ def read(out: Path, scenario: str, team: str, budget: int = BUDGET) -> dict[str,
         paths = sorted(out.glob(f"collaboration-{scenario}-{team}-{mode}-seed*.json"))
         if paths:
             made_with = settings(scenario, team, mode, budget)
-            found[mode] = [_of_settings(path, scenario, team, mode, budget, made_with) for path in paths]
+            found[mode] = [read_record(path, made_with) for path in paths]
     return found
 
 
-def _of_settings(
-    path: Path, scenario: str, team: str, mode: Mode, budget: int, made_with: Settings
-) -> dict[str, Any]:
-    """A record of these settings; of one without settings what it does hold is compared."""
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if "settings" in record:
-        return read_record(path, made_with)
-    chosen = TEAMS[team]
-    asked = {
-        "scenario": scenario,
-        "collaboration_mode": mode,
-        "agents": [repr(agent) for agent in chosen.workflow.agents.values()],
-        "target": None,
-        "budget": budget,
-        "baseline": chosen.single_agent,
-    }
-    apart = difference({name: record[name] for name in asked if name in record}, asked)
-    if apart:
-        raise SettingsError(f"{path}: {apart}: move the file away, or choose another --out or --budget")
-    return record
-
-
 def table(out: Path, scenario: str, team: str, budget: int = BUDGET) -> str:
-    """Markdown of all records of a team on a scenario, and of what is not known of them.
+    """Markdown of all records of a team on a scenario, and what of it failed or is of several versions.
 
     Raises:
         ValueError: there are none, or one is of other settings.
@@ -265,26 +241,13 @@ def table(out: Path, scenario: str, team: str, budget: int = BUDGET) -> str:
         f"| one agent (`{TEAMS[team].single_agent}`) | {len(alone)} | {_shown(single, 3)} | | | | | | | |"
     )
     everyone = [record for found in records.values() for record in found]
-    return (
-        "\n".join(lines) + "\n" + _failures_note(failed) + _settings_note(everyone) + versions_note(everyone)
-    )
+    return "\n".join(lines) + "\n" + _failures_note(failed) + versions_note(everyone)
 
 
 def _failures_note(failed: Mapping[str, Sequence[int]]) -> str:
     """A line where runs failed; else nothing."""
     each = "; ".join(f"{mode} of seed {', '.join(map(str, seeds))}" for mode, seeds in failed.items())
     return f"\nFailed, and in no figure of its row: {each}.\n" if failed else ""
-
-
-def _settings_note(records: Sequence[dict[str, Any]]) -> str:
-    """A line where records do not hold their settings; else nothing."""
-    silent = sum("settings" not in record for record in records)
-    return (
-        f"\nSettings not recorded in {silent} of {len(records)} records: of these scenario, mode, agents, "
-        "target, budget and baseline alone were compared.\n"
-        if silent
-        else ""
-    )
 
 
 def _shown(x: Interval, digits: int) -> str:

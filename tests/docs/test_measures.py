@@ -19,7 +19,7 @@ spec.loader.exec_module(measures)
 def test_the_tables_of_a_page_are_those_of_its_records(name: str) -> None:
     text = (DOCS / name).read_text()
     assert measures.with_tables(text) == text, "run python docs/measures.py"
-    assert re.search(r"<!-- (report|study|tuning|ladder|references):", text)
+    assert re.search(r"<!-- (report|study|tuning|ladder|modes|references):", text)
 
 
 def test_a_wrong_number_is_noticed() -> None:

@@ -83,9 +83,9 @@ class AdaptationConfig:
     gamma: float = 0.95
 
     def __post_init__(self) -> None:
-        unknown = [part for part in self.adapts if part not in PARTS]
-        if unknown:
-            raise ValueError(f"adapts={unknown[0]!r}: of {', '.join(PARTS)} is expected")
+        parts: object = self.adapts
+        if isinstance(parts, str) or not set(self.adapts) <= set(PARTS):
+            raise ValueError(f"adapts={parts!r}: a tuple of {', '.join(PARTS)} is expected")
         check_count(self, "window", least=2)
         check_count(self, "every", least=1)
         check_count(self, "cooldown", least=0)

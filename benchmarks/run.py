@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         suite = _suite(given)
-        backend = _backend(given)
+        backend = _backend(given, suite.imports)
     except (ValueError, ModuleNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -140,16 +140,16 @@ def _suite(given: argparse.Namespace) -> Suite:
     return suite
 
 
-def _backend(given: argparse.Namespace) -> Backend:
+def _backend(given: argparse.Namespace, imports: Sequence[str]) -> Backend:
     if given.jobs is not None and given.jobs < 1:
         raise ValueError(f"--jobs {given.jobs}: at least 1 is expected")
     if given.backend == "local":
         if given.ray_address is not None:
             raise ValueError(f"--ray-address {given.ray_address}: it needs --backend ray")
-        return local(given.jobs or os.cpu_count() or 1)
+        return local(given.jobs or os.cpu_count() or 1, imports)
     from benchmarks.runner.on_ray import on_ray  # Ray is an extra: large, and not needed by anything else
 
-    return on_ray(given.jobs, given.ray_address, allow_mixed=given.allow_mixed)
+    return on_ray(given.jobs, given.ray_address, allow_mixed=given.allow_mixed, imports=imports)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,8 @@ def make_options(scenario: Scenario, given: dict[str, Any], *, team: bool) -> Op
     Raises:
         ValueError: an unknown option (the nearest is named), or a value that the option does not take.
     """
-    names = {field.name for field in dataclasses.fields(Options)} - (TWIN_ONLY if team else TEAM_ONLY)
+    every = {field.name for field in dataclasses.fields(Options)}
+    names = every - (TWIN_ONLY if team else TEAM_ONLY)
     for name in given:
         if name not in names:
             if name in TEAM_ONLY | TWIN_ONLY:
@@ -94,7 +95,8 @@ def make_options(scenario: Scenario, given: dict[str, Any], *, team: bool) -> Op
                     f"{scenario.id}: option {name!r} belongs to the batches of ma_ssm_env.controls.{maker}, "
                     "not to this environment"
                 )
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+            known = every | TEAM_CONTROLS | TWIN_CONTROLS  # whose it is, is told of the right name
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.55)
             hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(names))} is expected"
             raise ValueError(f"{scenario.id}: unknown option {name!r}; {hint}")
     values = {name: getattr(scenario, name) for name in ("episodes_per_trial", "horizon", "feedback")}

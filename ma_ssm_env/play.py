@@ -32,6 +32,7 @@ from ma_ssm_env.whole_file import replaced
 
 Frames = Iterator[NDArray[np.uint8]]
 FASTEST = 50.0  # frames a second of a video; steps beyond are left out
+VIDEOS = (".mp4", ".gif", ".mkv", ".mov", ".avi")
 NO_ENCODER = "writing {path} needs imageio and imageio-ffmpeg: pip install 'ma-ssm-env[render]'"
 
 
@@ -99,6 +100,7 @@ def write_video(path: str | os.PathLike[str], frames: Frames, fps: float) -> int
 
     Raises:
         RuntimeError: imageio, or its encoder, is not installed.
+        ValueError: the name does not end as that of a video.
     """
     file = Path(path)
     try:
@@ -107,6 +109,8 @@ def write_video(path: str | os.PathLike[str], frames: Frames, fps: float) -> int
             importlib.import_module("imageio_ffmpeg")
     except ImportError as error:
         raise RuntimeError(NO_ENCODER.format(path=file)) from error
+    if file.suffix.lower() not in VIDEOS:
+        raise ValueError(f"{file}: no kind of video; a name that ends in {', '.join(VIDEOS)} is expected")
     settings = {"duration": 1000.0 / fps, "loop": 0} if file.suffix == ".gif" else {"fps": fps}
     count = 0
     with (
@@ -188,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("scenario", help="id, such as HalfCheetahVel-v0")
-    parser.add_argument("--out", required=True, help="the video: .mp4, .gif, ...")
+    parser.add_argument("--out", required=True, help=f"the video: {', '.join(VIDEOS)}")
     ask_who_plays(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the world and of sampling")
     parser.add_argument("--task", type=float, nargs="+", help="the hidden task, in the law's units")

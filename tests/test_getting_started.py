@@ -1,6 +1,7 @@
 """The page docs/getting_started.md, followed from top to bottom with tiny budgets."""
 
 import ctypes.util
+import json
 import os
 import re
 import subprocess
@@ -37,6 +38,15 @@ def test_the_page_has_its_steps_and_real_excerpts():
     excerpts = [excerpt for _, excerpt in steps() if excerpt]
     assert len(excerpts) >= 5
     assert "@" not in PAGE, "a place that was not filled in"
+
+
+def test_what_returns_are_held_against_is_in_the_table_of_references():
+    table = json.loads((ROOT / "ma_ssm_env" / "references.json").read_text())["PointDir-v0"]
+    names = {"random": "random actions", "blind": "best without knowing the task", "oracle": "shown the task"}
+    for key, name in names.items():
+        rows = re.findall(rf"^  (\S+)  (\S+)  {name}$", PAGE, re.MULTILINE)
+        assert rows == [tuple(f"{value:.2f}" for value in table[key]["returns"])] * 2
+    assert f"{np.mean(table['oracle']['returns']):.1f} what one" in PAGE
 
 
 def test_its_python_prints_what_it_says(capsys):

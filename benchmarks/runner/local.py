@@ -8,6 +8,7 @@ pipe takes in one piece, so the scheduler never waits for the second half of one
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import sys
@@ -31,8 +32,12 @@ REASON_BYTES = (
 )
 
 
-def run_local(runs: Sequence[Run], directory: Path, jobs: int, keep_every_s: float) -> Iterator[Event]:
+def run_local(
+    runs: Sequence[Run], directory: Path, jobs: int, keep_every_s: float, imports: Sequence[str] = ()
+) -> Iterator[Event]:
     """Do `runs`, `jobs` at a time, each in a process of its own; yields what happens, as it happens.
+
+    A process imports the modules `imports` first: it knows nothing of what this one registered.
 
     Each record is written by its worker when its run ends, so that killing anything at any moment loses no
     finished run. A worker that dies takes its own run with it, not the others.
@@ -47,7 +52,9 @@ def run_local(runs: Sequence[Run], directory: Path, jobs: int, keep_every_s: flo
                 run = waiting.pop(0)
                 ours, theirs = context.Pipe(duplex=False)
                 process = context.Process(
-                    target=_work, args=(run, str(directory), keep_every_s, theirs), daemon=True
+                    target=_work,
+                    args=(run, str(directory), keep_every_s, theirs, tuple(imports)),
+                    daemon=True,
                 )
                 process.start()
                 theirs.close()  # the worker's end is the worker's alone: its death is the end of the pipe
@@ -77,7 +84,7 @@ def run_local(runs: Sequence[Run], directory: Path, jobs: int, keep_every_s: flo
             process.terminate()
 
 
-def _work(run: Run, directory: str, keep_every_s: float, pipe: Any) -> None:
+def _work(run: Run, directory: str, keep_every_s: float, pipe: Any, imports: tuple[str, ...] = ()) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
     def say(kind: str, value: int | None = None) -> None:
@@ -90,6 +97,8 @@ def _work(run: Run, directory: str, keep_every_s: float, pipe: Any) -> None:
         say("steps", min(steps, run.budget))
 
     try:
+        for module in imports:
+            importlib.import_module(module)
         with claimed_record(directory, run, keep_every_s, progress, lambda: say("waits")) as (record, there):
             if not there:
                 write_record(directory, record)

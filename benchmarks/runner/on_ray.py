@@ -11,6 +11,7 @@ Ray is an extra (`pip install -e .[ray]`).
 
 from __future__ import annotations
 
+import importlib
 import os
 import traceback
 from collections.abc import Iterator, Sequence
@@ -36,13 +37,17 @@ ROOT = Path(benchmarks.__file__).resolve().parents[1]
 NOT_SHIPPED = [".git", ".venv", "runs", "dist", "benchmarks/results", "**/__pycache__"]
 
 
-def on_ray(jobs: int | None, address: str | None, *, allow_mixed: bool = False) -> Backend:
+def on_ray(
+    jobs: int | None, address: str | None, *, allow_mixed: bool = False, imports: Sequence[str] = ()
+) -> Backend:
     """The backend of a Ray cluster.
 
     Args:
         jobs: runs at a time; None for as many as the cluster has cores.
         address: of a running cluster (`auto`, `host:port`, `ray://host:port`); None starts one here.
         allow_mixed: take results of nodes whose packages differ from this process's.
+        imports: modules that a worker imports before its run; they lie in this tree, or where its Python
+            finds them.
     """
 
     def backend(runs: Sequence[Run], directory: Path, keep_every_s: float) -> Iterator[Event]:
@@ -50,7 +55,7 @@ def on_ray(jobs: int | None, address: str | None, *, allow_mixed: bool = False) 
         if started:
             _connect(jobs, address)
         try:
-            yield from _do(runs, directory.resolve(), keep_every_s, jobs, allow_mixed)
+            yield from _do(runs, directory.resolve(), keep_every_s, jobs, allow_mixed, tuple(imports))
         finally:
             if started:
                 ray.shutdown()
@@ -60,9 +65,11 @@ def on_ray(jobs: int | None, address: str | None, *, allow_mixed: bool = False) 
 
 def _connect(jobs: int | None, address: str | None) -> None:
     variables = {"OMP_NUM_THREADS": "1"}
-    if address is None:  # the workers are on this machine and see this tree
+    if address is None:  # the workers are on this machine; they see this tree, and the user's modules
         os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 starves them beside anything else
-        environment: dict[str, Any] = {"env_vars": {**variables, "PYTHONPATH": str(ROOT)}}
+        environment: dict[str, Any] = {
+            "env_vars": {**variables, "PYTHONPATH": os.pathsep.join((str(ROOT), os.getcwd()))}
+        }
         ray.init(num_cpus=jobs, runtime_env=environment, include_dashboard=False, log_to_driver=False)
     else:
         shipped = {"working_dir": str(ROOT), "excludes": NOT_SHIPPED, "env_vars": variables}
@@ -70,7 +77,12 @@ def _connect(jobs: int | None, address: str | None) -> None:
 
 
 def _do(
-    runs: Sequence[Run], directory: Path, keep_every_s: float, jobs: int | None, allow_mixed: bool
+    runs: Sequence[Run],
+    directory: Path,
+    keep_every_s: float,
+    jobs: int | None,
+    allow_mixed: bool,
+    imports: tuple[str, ...],
 ) -> Iterator[Event]:
     waiting = list(runs)
     running: dict[Any, Run] = {}
@@ -80,7 +92,7 @@ def _do(
         room = jobs or 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
         while waiting and len(running) < room:
             run = waiting.pop(0)
-            running[task.remote(run, str(directory), keep_every_s)] = run
+            running[task.remote(run, str(directory), keep_every_s, imports)] = run
         ready, _ = ray.wait(list(running), num_returns=1, timeout=WAIT_S)
         if not ready:
             yield Event("", "idle")
@@ -107,12 +119,14 @@ def _outcome(reference: Any, run: Run, directory: Path, allow_mixed: bool) -> Ev
     return Event(key, "finished")
 
 
-def _work(run: Run, directory: str, keep_every_s: float) -> tuple[str, Any]:
+def _work(run: Run, directory: str, keep_every_s: float, imports: tuple[str, ...]) -> tuple[str, Any]:
     """In a worker: the record as JSON, or why there is none."""
     os.environ["OMP_NUM_THREADS"] = "1"
     from benchmarks.runner.once import claimed_record
 
     try:
+        for module in imports:
+            importlib.import_module(module)
         with claimed_record(directory, run, keep_every_s, lambda steps: None, lambda: None) as (record, _):
             return "record", record.to_json()
     except Exception:  # whatever a method raises is this run's failure, not the cluster's

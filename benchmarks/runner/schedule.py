@@ -41,9 +41,9 @@ class Done:
     failed: dict[str, str]
 
 
-def local(jobs: int) -> Backend:
-    """The backend of processes on this machine, `jobs` at a time."""
-    return lambda runs, directory, keep_every_s: run_local(runs, directory, jobs, keep_every_s)
+def local(jobs: int, imports: Sequence[str] = ()) -> Backend:
+    """The backend of processes on this machine, `jobs` at a time, which import the modules `imports`."""
+    return lambda runs, directory, keep_every_s: run_local(runs, directory, jobs, keep_every_s, imports)
 
 
 def run_all(

@@ -1,22 +1,25 @@
 """A user's own suite in a file, checked on reading; an error names the file and the line.
 
-TOML holds the fields of `Suite`; `judged` may be left out (the budget alone):
+TOML holds the fields of `Suite`; `judged` may be left out (the budget alone), `imports` too (nothing):
 
     scenarios = ["PointDir-v0", "HalfCheetahVel-v0"]
     methods = ["random", "sb3-ppo", "mono-s5", "team-s5"]     # or ["all"]
     seeds = 5
     budget = 300_000
     judged = [100_000, 300_000]
+    imports = ["my_scenarios"]                                # modules that register what is one's own
     [budgets]
     off-policy = 50_000
 
-A Python file assigns a `Suite` to the name `SUITE`. It is executed, so name only files that you trust.
+A Python file assigns a `Suite` to the name `SUITE`. It is executed, and what is named in `imports` is
+imported, so name only files that you trust.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib
 import re
 import tomllib
 import traceback
@@ -47,6 +50,12 @@ def read_suite(path: Path) -> Suite:
     except (OSError, UnicodeDecodeError) as error:
         raise SuiteFileError(f"{path}:1: cannot be read: {error}") from None
     suite = _from_python(path, text) if path.suffix == ".py" else _from_toml(path, text)
+    for module in suite.imports:
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # whatever the module raises
+            told = f"imports: {module}: {type(error).__name__}: {error}"
+            raise _error(path, text, "imports", told, module) from None
     for scenario in suite.scenarios:
         try:
             find_scenario(scenario)
@@ -79,7 +88,7 @@ def _from_toml(path: Path, text: str) -> Suite:
     for key in NEEDED:
         if key not in data:
             raise SuiteFileError(f"{path}:1: without {key!r}; {', '.join(NEEDED)} are needed")
-    for key in ("scenarios", "methods", "judged"):
+    for key in ("scenarios", "methods", "judged", "imports"):
         if not isinstance(data.get(key, []), list):
             raise _error(path, text, key, f"{key}={data[key]!r}: a list is expected")
     if not isinstance(data.get("budgets", {}), dict):

@@ -61,6 +61,8 @@ class Suite:
         curve_points: evenly spaced validation points of the learning curve.
         budgets: budgets that differ from `budget`, by method or by kind (`on-policy`, `off-policy`); such a
             run is judged at those of `judged` that are below its own, and at its own.
+        imports: modules that every process of the suite imports before anything else: they register
+            scenarios of one's own, or add methods to the table.
 
     Raises:
         ValueError: a value that cannot be; the message begins with the name of the field.
@@ -74,6 +76,7 @@ class Suite:
     judged: tuple[int, ...]
     curve_points: int = 15
     budgets: Mapping[str, int] = field(default_factory=dict, hash=False)
+    imports: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("scenarios", "methods", "judged"):
@@ -87,6 +90,10 @@ class Suite:
             if len(set(values)) < len(values):
                 raise ValueError(f"{name}: {next(v for v in values if values.count(v) > 1)!r} is there twice")
             object.__setattr__(self, name, tuple(values))
+        imports: object = self.imports
+        if not isinstance(imports, list | tuple) or not all(isinstance(name, str) for name in imports):
+            raise ValueError(f"imports={imports!r}: a list of names of modules is expected")
+        object.__setattr__(self, "imports", tuple(imports))
         _text("name", self.name)
         for name in ("seeds", "budget", "curve_points"):
             _count(name, getattr(self, name))

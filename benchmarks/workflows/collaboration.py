@@ -47,6 +47,7 @@ from policies.config import TrainConfig
 from policies.forecast import MAX_HORIZON
 
 OUT = Path("runs/collaboration")
+HIGHEST_TARGET = 2.0  # of a score; oracles are lower bounds and can be passed, but not by so much
 
 
 class CollaborativeLearning:
@@ -183,6 +184,11 @@ def _check(target: float | None, said: float | None, horizon: int, budget: int, 
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if value is not None and not (number and np.isfinite(float(value))):
             raise ValueError(f"{name}={value!r}: a normalised score, such as 0.9, or None is expected")
+    if target is not None and target > HIGHEST_TARGET:
+        raise ValueError(
+            f"target_performance={target!r}: a normalised score is expected, such as 0.9; 1 is the agent "
+            f"that is shown the task, and above {HIGHEST_TARGET:g} nobody is expected to come"
+        )
     counts: tuple[tuple[str, Any, int, int | None], ...] = (
         ("prediction_horizon", horizon, 0, MAX_HORIZON),
         ("budget", budget, 1, None),

@@ -83,9 +83,9 @@ class AdaptationConfig:
     gamma: float = 0.95
 
     def __post_init__(self) -> None:
-        unknown = [part for part in self.adapts if part not in PARTS]
-        if unknown:
-            raise ValueError(f"adapts={unknown[0]!r}: of {', '.join(PARTS)} is expected")
+        parts: object = self.adapts
+        if isinstance(parts, str) or not set(self.adapts) <= set(PARTS):
+            raise ValueError(f"adapts={parts!r}: a tuple of {', '.join(PARTS)} is expected")
         if self.policy_rate and not self.adapts:
             raise ValueError(
                 f"policy_rate={self.policy_rate} with adapts=(): nothing would learn; name a part of "

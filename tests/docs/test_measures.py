@@ -51,6 +51,20 @@ def test_returns_quoted_on_the_page_of_messages_are_those_of_the_readme() -> Non
         assert f"| {cell}" in readme or f"| -{cell}" in readme, cell
 
 
+def test_reading_the_records_prints_what_the_page_says(capsys, monkeypatch) -> None:
+    code, said = re.search(
+        r"## Read the records.*?```python\n(.*?)```.*?```text\n(.*?)```",
+        (DOCS / "report.md").read_text(),
+        re.S,
+    ).groups()
+    monkeypatch.chdir(ROOT)
+    exec(compile(code, "report.md", "exec"), {})
+    assert capsys.readouterr().out == said
+    readme = (ROOT / "README.md").read_text()
+    for score in re.findall(r"[\d.]+ \([\d.]+ to [\d.]+\)", said):
+        assert f"| {score} |" in readme
+
+
 def test_what_the_analysis_says_in_words_is_in_its_tables() -> None:
     text = (DOCS / "performance_analysis.md").read_text()
     words = re.sub(r"<!-- report.*?<!-- /report -->", "", text, flags=re.DOTALL)

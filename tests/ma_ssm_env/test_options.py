@@ -62,6 +62,11 @@ def test_scenarios_can_be_given_as_such():
         ("noise", "sensor_noise"),
         ("feedbacks", "feedback"),
         ("hide_velocity", "hide_velocities"),
+        # of the team, of the twin and of controls, wherever they are given
+        ("observabilty", "observability"),
+        ("revealtask", "reveal_task"),
+        ("fixed_rat", "fixed_rate"),
+        ("handicapp", "handicap"),
     ],
 )
 def test_unknown_options_name_the_nearest(make, name, near):
@@ -84,11 +89,12 @@ def test_options_of_controls_name_who_takes_them(make, maker, names):
             make("PointDir-v0", **{name: 1})
 
 
-def test_far_options_name_all(make):
+@pytest.mark.parametrize("name", ["qqq", "trails", "seed"])
+def test_far_options_name_all(make, name):
     with pytest.raises(
-        ValueError, match=r"unknown option 'qqq'; one of .*episodes_per_trial, feedback.* is expected"
+        ValueError, match=rf"unknown option '{name}'; one of .*episodes_per_trial, feedback.* is expected"
     ):
-        make("PointDir-v0", qqq=1)
+        make("PointDir-v0", **{name: 1})
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from ma_ssm_env import SCENARIOS, parallel_env, single_agent_env
 from ma_ssm_env.bodies import BODIES
-from ma_ssm_env.options import Options
+from ma_ssm_env.options import TEAM_CONTROLS, TWIN_CONTROLS, Options
 from ma_ssm_env.variations import BASE
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -172,6 +172,20 @@ def test_the_compatibility_page_is_that_of_the_scripts_and_the_last_run():
 def test_the_lines_of_the_twin_page_run():
     (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "twin.md").read_text(), re.S)
     exec(compile(code, "twin.md", "exec"), {})
+
+
+def test_the_page_of_the_twin_tells_of_every_option_of_controls():
+    rows = re.findall(r"^\| `(\w+)=\S+` \| the (\w+) \|.*\| (\S+) \|$", (DOCS / "twin.md").read_text(), re.M)
+    assert {name for name, of, _ in rows if of == "twin"} == TWIN_CONTROLS
+    assert {name for name, of, _ in rows if of == "team"} == TEAM_CONTROLS
+
+
+def test_the_lines_of_the_page_of_the_game_print_what_it_says(capsys):
+    ((code, said),) = re.findall(
+        r"```python\n(.*?)```\n\nprints `(.*?)`", (DOCS / "game.md").read_text(), re.S
+    )
+    exec(compile(code, "game.md", "exec"), {})
+    assert capsys.readouterr().out.strip() == said
 
 
 @pytest.mark.parametrize(

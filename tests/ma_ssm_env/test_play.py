@@ -75,6 +75,10 @@ def test_the_command_line_says_what_is_missing(capsys, tmp_path, monkeypatch):
     assert "NoSuch-v0: unknown scenario" in capsys.readouterr().err
     assert main(["PointDir-v0", "--checkpoint", str(tmp_path), "--out", str(tmp_path / "a.gif")]) == 2
     assert "no checkpoint there" in capsys.readouterr().err
+    if importlib.util.find_spec("imageio_ffmpeg") is not None:
+        assert main(["PointDir-v0", "--out", str(tmp_path / "a.mp5")]) == 2
+        assert "a.mp5: no kind of video; a name that ends in .mp4, .gif" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
     monkeypatch.setitem(sys.modules, "policies.checkpoint", None)  # as in an installation of the wheel
     with pytest.raises(RuntimeError, match="--checkpoint needs the package `policies` of a checkout"):
         from_checkpoint(str(tmp_path), "PointDir-v0")

@@ -1,11 +1,18 @@
 """A user's suite in a file: what is read, and that what is wrong is named with its line."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from benchmarks.record_store import read_records
 from benchmarks.run import main
 from benchmarks.runner.suite_file import SuiteFileError, read_suite
 from benchmarks.runner.suites import Suite
 
+ROOT = Path(__file__).resolve().parents[3]
 GOOD = """\
 # a comparison
 scenarios = ["PointDir-v0",
@@ -61,6 +68,8 @@ def test_budgets_by_kind_and_by_method(tmp_path):
         ("off-policy = 50", "of-policy = 50", 9, "budgets: 'of-policy' is no method"),
         ("seeds = 5", "seeds = = 5", 5, "no TOML"),
         ("seeds = 5\n", "", 1, "without 'seeds'"),
+        ("seeds = 5", 'imports = "mine"\nseeds = 5', 5, "imports='mine': a list is expected"),
+        ("seeds = 5", 'imports = ["no_such"]\nseeds = 5', 5, "imports: no_such: ModuleNotFoundError"),
         ('"random", ', '"random", "random", ', 4, "methods: 'random' is there twice"),
     ],
 )
@@ -71,6 +80,30 @@ def test_an_error_names_the_line(tmp_path, old, new, line, message):
         read_suite(path)
     assert str(caught.value).startswith(f"{path}:{line}: ")
     assert message in str(caught.value)
+
+
+MODULE = """\
+import dataclasses
+
+from ma_ssm_env import SCENARIOS, register_scenario
+
+register_scenario(dataclasses.replace(SCENARIOS["PointDir-v0"], id="PointMine-v0", horizon=5))
+"""
+
+
+def test_processes_import_what_registers_a_scenario_of_ones_own(tmp_path):
+    written(tmp_path, MODULE, "mine.py")
+    suite = 'scenarios = ["PointMine-v0"]\nmethods = ["random", "mono-mlp"]\nseeds = 1\nbudget = 10\n'
+    written(tmp_path, suite + 'imports = ["mine"]\n', "suite.toml")
+    command = ["-m", "benchmarks.run", "--suite", "suite.toml", "--out", "runs", "--jobs", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # A process of its own: what is registered stays.
+    done = subprocess.run(
+        [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert "2 runs finished, 0 reused, 0 failed" in done.stdout, done.stderr
+    found = {record.run.scenario for record in read_records(tmp_path / "runs")}
+    assert found == {"PointMine-v0"}
 
 
 PYTHON = """\

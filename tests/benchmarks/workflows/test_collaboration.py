@@ -253,6 +253,7 @@ def test_the_adaptation_role_goes_on_learning_where_it_is_asked_to(tmp_path) -> 
     ("change", "message"),
     [
         ({"target_performance": "high"}, "target_performance='high'"),
+        ({"target_performance": 90}, "target_performance=90: a normalised score is expected, such as 0.9"),
         ({"current_performance": float("nan")}, "current_performance=nan"),
         ({"prediction_horizon": 11}, "prediction_horizon=11: a whole number, 0 to 10"),
         ({"budget": 0}, "budget=0: a whole number, 1 or more,"),

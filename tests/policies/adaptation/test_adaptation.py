@@ -1,5 +1,6 @@
 """Test-time adaptation: what adapts, when it is refused or taken back, and the positive control."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -375,8 +376,9 @@ def test_the_policy_step_goes_up_the_return() -> None:
 
 def test_wrong_settings_are_refused() -> None:
     actor = _network().actor(AGENT)
-    with pytest.raises(ValueError, match="adapts='nerves'"):
-        AdaptationConfig(adapts=("nerves",))
+    for wrong in (("features", "nerves"), "features"):  # a text would be taken letter by letter
+        with pytest.raises(ValueError, match=re.escape(f"adapts={wrong!r}: a tuple of features, sensors")):
+            AdaptationConfig(adapts=wrong)
     with pytest.raises(ValueError, match="no policy gradient without exploration"):
         AdaptivePolicy(actor, _Oracle(actor), AdaptationConfig(policy_rate=0.1))
     with pytest.raises(ValueError, match=r"policy_rate=0.1 with adapts=\(\): nothing would learn"):

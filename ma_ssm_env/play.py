@@ -32,7 +32,7 @@ from ma_ssm_env.whole_file import replaced
 
 Frames = Iterator[NDArray[np.uint8]]
 FASTEST = 50.0  # frames a second of a video; steps beyond are left out
-VIDEOS = (".mp4", ".gif", ".mkv", ".mov", ".avi")
+VIDEOS = (".mp4", ".gif", ".webm", ".mkv", ".mov", ".avi")
 NO_ENCODER = "writing {path} needs imageio and imageio-ffmpeg: pip install 'ma-ssm-env[render]'"
 
 

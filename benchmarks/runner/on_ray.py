@@ -119,7 +119,7 @@ def _outcome(reference: Any, run: Run, directory: Path, allow_mixed: bool) -> Ev
     return Event(key, "finished")
 
 
-def _work(run: Run, directory: str, keep_every_s: float, imports: tuple[str, ...]) -> tuple[str, Any]:
+def _work(run: Run, directory: str, keep_every_s: float, imports: tuple[str, ...] = ()) -> tuple[str, Any]:
     """In a worker: the record as JSON, or why there is none."""
     os.environ["OMP_NUM_THREADS"] = "1"
     from benchmarks.runner.once import claimed_record

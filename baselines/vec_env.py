@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from ma_ssm_env.scenarios import Scenario
-from ma_ssm_env.single_agent import SingleAgentVectorEnv
+from ma_ssm_env.single_agent_vector import SingleAgentVectorEnv
 from ma_ssm_env.streams import checked_seed, entropy_seed
 
 Indices = None | int | Iterable[int]

@@ -15,7 +15,8 @@ from ma_ssm_env.policy import Policy, ScriptedPolicy, neutral_policy, random_pol
 from ma_ssm_env.registration import register_all, register_scenario
 from ma_ssm_env.roles import ACTING_ROLES, ROLES
 from ma_ssm_env.scenarios import SCENARIOS, Scenario
-from ma_ssm_env.single_agent import SingleAgentEnv, SingleAgentVectorEnv, single_agent_env
+from ma_ssm_env.single_agent import SingleAgentEnv, single_agent_env
+from ma_ssm_env.single_agent_vector import SingleAgentVectorEnv
 from ma_ssm_env.team_vector import TeamVectorEnv, vector_env
 from ma_ssm_env.version import __version__
 

@@ -30,7 +30,7 @@ from ma_ssm_env.cloned_state import require_kind
 from ma_ssm_env.options import plain_number, whole_number
 from ma_ssm_env.roles import ACTING_ROLES, AGENTS, BELIEF_SIZE, BOUNDS, action_box, observation_box
 from ma_ssm_env.scenarios import Scenario
-from ma_ssm_env.single_agent import SingleAgentVectorEnv
+from ma_ssm_env.single_agent_vector import SingleAgentVectorEnv
 from ma_ssm_env.streams import Purpose, substream
 from ma_ssm_env.team import TeamStep
 from ma_ssm_env.team_vector import TeamVectorEnv

@@ -45,7 +45,7 @@ class TeamEnv(ParallelEnv[str, Float, Float]):
         self.metadata: dict[str, Any] = {
             "name": self.scenario.id,
             "render_modes": list(RENDER_MODES),
-            "render_fps": round(1.0 / self.game.trials.physics.control_dt),
+            "render_fps": self.game.trials.physics.frames_per_second,
             "is_parallelizable": True,
         }
         self.render_mode = self.options.render_mode

@@ -71,6 +71,11 @@ class Physics:
         self._unit_controls = bool(np.all(ctrl_low == -1.0) and np.all(ctrl_high == 1.0))
 
     @property
+    def frames_per_second(self) -> int:
+        """Frames a second at which a frame of each control step plays as fast as the body moves, rounded."""
+        return round(1.0 / self.control_dt)
+
+    @property
     def num_actuators(self) -> int:
         """How many actuators the body has, m."""
         return int(self.model.nu)

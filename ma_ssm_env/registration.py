@@ -84,7 +84,7 @@ def register_all() -> None:
             gym.register(
                 name,
                 entry_point="ma_ssm_env.single_agent:SingleAgentEnv",
-                vector_entry_point="ma_ssm_env.single_agent:SingleAgentVectorEnv",
+                vector_entry_point="ma_ssm_env.single_agent_vector:SingleAgentVectorEnv",
                 kwargs={"scenario": id},
                 # Our environments check their actions themselves, and say more when one is refused.
                 order_enforce=False,

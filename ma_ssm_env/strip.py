@@ -93,5 +93,5 @@ def team_panels(game: Any, world: int) -> list[Panel]:
 
 
 def twin_panels(game: Any, world: int) -> list[Panel]:
-    """The last torque of a `single_agent.TwinGame`, which has nothing else to say."""
+    """The last torque of a `twin.TwinGame`, which has nothing else to say."""
     return [Panel("torque", game.last_torque[world])]

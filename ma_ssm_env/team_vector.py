@@ -51,7 +51,7 @@ class TeamVectorEnv:
             "name": self.scenario.id,
             "autoreset_mode": AutoresetMode.SAME_STEP,
             "render_modes": ["rgb_array"],
-            "render_fps": round(1.0 / self.game.trials.physics.control_dt),
+            "render_fps": self.game.trials.physics.frames_per_second,
         }
         self.render_mode = one_window(self.options.render_mode)
         self._renderer = Renderer(self.game.trials, partial(team_panels, self.game))

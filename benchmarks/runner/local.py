@@ -8,12 +8,12 @@ pipe takes in one piece, so the scheduler never waits for the second half of one
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from functools import partial
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -27,9 +27,8 @@ from benchmarks.runner.once import claimed_record
 from benchmarks.runner.unfinished import Unfinished
 
 WAIT_S = 0.5  # how long the scheduler sleeps at most
-REASON_BYTES = (
-    3000  # of a traceback: with its frame below PIPE_BUF (4096), so that it is written in one piece
-)
+# Of a traceback: with its frame below PIPE_BUF (4096), so that it is written in one piece.
+REASON_BYTES = 3000
 
 
 def run_local(
@@ -97,9 +96,8 @@ def _work(run: Run, directory: str, keep_every_s: float, pipe: Any, imports: tup
         say("steps", min(steps, run.budget))
 
     try:
-        for module in imports:
-            importlib.import_module(module)
-        with claimed_record(directory, run, keep_every_s, progress, lambda: say("waits")) as (record, there):
+        waits = partial(say, "waits")
+        with claimed_record(directory, run, keep_every_s, progress, waits, imports) as (record, there):
             if not there:
                 write_record(directory, record)
             Unfinished(directory, run).clear()

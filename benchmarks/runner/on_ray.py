@@ -11,7 +11,6 @@ Ray is an extra (`pip install -e .[ray]`).
 
 from __future__ import annotations
 
-import importlib
 import os
 import traceback
 from collections.abc import Iterator, Sequence
@@ -125,9 +124,8 @@ def _work(run: Run, directory: str, keep_every_s: float, imports: tuple[str, ...
     from benchmarks.runner.once import claimed_record
 
     try:
-        for module in imports:
-            importlib.import_module(module)
-        with claimed_record(directory, run, keep_every_s, lambda steps: None, lambda: None) as (record, _):
+        quiet = (lambda steps: None, lambda: None)
+        with claimed_record(directory, run, keep_every_s, *quiet, imports) as (record, _):
             return "record", record.to_json()
     except Exception:  # whatever a method raises is this run's failure, not the cluster's
         return "failed", traceback.format_exc()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from benchmarks.record_store import find_record
@@ -20,6 +21,7 @@ def claimed_record(
     keep_every_s: float,
     progress: Callable[[int], None],
     waits: Callable[[], None],
+    imports: Sequence[str] = (),
 ) -> Iterator[tuple[Record, bool]]:
     """The record of `run`, and whether it was there already; the claim is held until the block ends.
 
@@ -31,7 +33,10 @@ def claimed_record(
         keep_every_s: seconds between two kept states.
         progress: gets the control steps done so far.
         waits: told once, before waiting for another process.
+        imports: modules that are imported first: this process knows nothing of what another registered.
     """
+    for module in imports:
+        importlib.import_module(module)
     with claimed(directory, run, waits):
         found = find_record(directory, run)
         if found is not None:
